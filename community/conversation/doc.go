@@ -1,0 +1,15 @@
+// Package conversation is what a number says back: it reads the topic inbound
+// and turns each text into a signup link, an answer to HELP, a revocation with
+// its one confirmation, a re-join, or a line in the leader's inbox. It also
+// writes and reads the signed links to the join form, and holds every text
+// that people get without a leader having typed it (texts.tmpl).
+//
+// It refuses to know Kafka, SMPP and SQL: records come in as bytes with their
+// offsets, PDUs are read by a function that cmd hands in, and the state of a
+// sender is changed through Tx.
+//
+//	if conversation.Classify("Stop!") == conversation.Stop { … }
+//
+//	h := conversation.New(store, decode, conversation.Config{Texts: texts, Links: links})
+//	err := h.Handle(ctx, partition, records) // one SQL transaction with the consumed offset
+package conversation
