@@ -1,0 +1,400 @@
+package smpp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unsafe"
+)
+
+// A coder walks the fields of one PDU in wire order, and reads, writes, traces
+// or fills them according to its mode. A PDU's fields method is the only
+// description of its wire form.
+type coder struct {
+	mode   mode
+	buf    []byte // reading: the whole PDU; writing: what has been written so far
+	pos    int    // reading: the next octet; writing: where this PDU starts in buf
+	id     CommandID
+	read   *ProtocolError // first fault while reading
+	refuse *FieldError    // first fault while writing or filling
+	trace  *tracer        // reading for a trace: told of every field
+	fill   *filler        // filling: the fields of a trace
+}
+
+type mode byte
+
+const (
+	writing mode = iota
+	reading
+	filling
+)
+
+// command states which PDU this is: the first line of every description.
+func (c *coder) command(id CommandID) {
+	if c.mode == reading && c.id != id {
+		c.mismatch(id)
+	}
+	c.id = id
+}
+
+// commandOf states the kind of a PDU that several commands share.
+func (c *coder) commandOf(kind *CommandID, known bool) {
+	switch {
+	case c.mode == writing && !known:
+		c.id = *kind
+		c.refuseField("command_id", "is none of the bind commands")
+	case c.mode == writing:
+		c.id = *kind
+	default:
+		*kind = c.id
+	}
+}
+
+func (c *coder) mismatch(want CommandID) {
+	c.faultAt(4, "command_id", StatusInvCmdID, fmt.Sprintf("is %s, not %s", c.id, want))
+}
+
+// text is a C-octet string of at most size octets, its NUL included.
+func (c *coder) text(name string, s *string, size int) {
+	switch c.mode {
+	case writing:
+		if len(*s) >= size || strings.IndexByte(*s, 0) >= 0 {
+			c.refuseText(name, *s, size)
+			return
+		}
+		c.buf = append(c.buf, *s...)
+		c.buf = append(c.buf, 0)
+	case reading:
+		c.readText(name, s, size)
+	default:
+		c.fill.text(c, name, s)
+	}
+}
+
+// readText takes the octets up to the next NUL, or to the end of the PDU when
+// the NUL is missing. More octets than the specification allows are accepted:
+// carriers answer with message ids of any length.
+func (c *coder) readText(name string, s *string, size int) {
+	rest := c.buf[c.pos:]
+	n := bytes.IndexByte(rest, 0)
+	next := n + 1
+	if n < 0 {
+		if len(rest) == 0 && !c.mayStop() {
+			*s = ""
+			c.truncated(name)
+			return
+		}
+		n, next = len(rest), len(rest)
+	}
+	*s = unsafe.String(unsafe.SliceData(rest), n)
+	if c.trace != nil {
+		c.trace.text(c, name, *s, n < next, size)
+	}
+	c.pos += next
+}
+
+// octet is an integer of one octet.
+func (c *coder) octet(name string, v *byte) {
+	switch c.mode {
+	case writing:
+		c.buf = append(c.buf, *v)
+	case reading:
+		if c.pos >= len(c.buf) {
+			*v = 0
+			if !c.mayStop() {
+				c.truncated(name)
+			}
+			return
+		}
+		*v = c.buf[c.pos]
+		if c.trace != nil {
+			c.trace.number(name, *v)
+		}
+		c.pos++
+	default:
+		c.fill.octet(c, name, v)
+	}
+}
+
+// message is sm_length and short_message (SMPP 3.4 §5.2.21, §5.2.22).
+func (c *coder) message(v *[]byte) {
+	switch c.mode {
+	case writing:
+		if len(*v) > MaxShortMessage {
+			c.refuseField("short_message", fmt.Sprintf("%d octets, at most %d", len(*v), MaxShortMessage))
+			return
+		}
+		c.buf = append(c.buf, byte(len(*v)))
+		c.buf = append(c.buf, *v...)
+	case reading:
+		c.readMessage(v)
+	default:
+		c.fill.message(c, v)
+	}
+}
+
+// readMessage forgives an sm_length that is one too long for the PDU: senders
+// count the NUL that they don't send.
+func (c *coder) readMessage(v *[]byte) {
+	*v = nil
+	if c.pos >= len(c.buf) {
+		c.truncated("sm_length")
+		return
+	}
+	n, from := int(c.buf[c.pos]), c.pos+1
+	have := len(c.buf) - from
+	if n > have+1 {
+		c.faultAt(c.pos, "sm_length", StatusInvMsgLen, fmt.Sprintf("is %d, and %d octets follow", n, have))
+		return
+	}
+	take := min(n, have)
+	*v = c.buf[from : from+take : from+take]
+	if c.trace != nil {
+		c.trace.message(c, n, *v)
+	}
+	c.pos = from + take
+}
+
+// options is the range of TLVs that ends a PDU (SMPP 3.4 §3.2.4). It is
+// checked, and kept as it is: unknown tags survive, in order.
+func (c *coder) options(v *Options) {
+	switch c.mode {
+	case writing:
+		if wholeTLVs(*v) != len(*v) {
+			c.refuseField("optional parameters", "are no sequence of tag, length, value")
+			return
+		}
+		c.buf = append(c.buf, *v...)
+	case reading:
+		c.readOptions(v)
+	default:
+		c.fill.options(c, v)
+	}
+}
+
+// readOptions drops a surplus NUL after short_message, and a tail that is no
+// TLV. The PDU itself stays good: its mandatory fields are known.
+func (c *coder) readOptions(v *Options) {
+	*v = nil
+	rest := c.buf[c.pos:]
+	if len(rest) == 0 {
+		return
+	}
+	n := wholeTLVs(rest)
+	if n < len(rest) && rest[0] == 0 {
+		if m := wholeTLVs(rest[1:]); m == len(rest)-1 {
+			if c.trace != nil {
+				c.trace.warn(c.pos, "a surplus NUL before the optional parameters was dropped")
+			}
+			c.pos++
+			rest, n = rest[1:], m
+		}
+	}
+	if n < len(rest) && c.trace != nil {
+		c.trace.warn(c.pos+n, "octets that are no TLV were dropped")
+	}
+	if n > 0 {
+		*v = Options(rest[:n:n])
+	}
+	if c.trace != nil {
+		c.trace.options(c, *v)
+	}
+	c.pos = len(c.buf)
+}
+
+// messageID is the message_id that opens the body of a response. A carrier
+// that leaves it out and sends TLVs all the same is recognised: what follows
+// the first NUL is no sequence of TLVs then, but the whole body is.
+func (c *coder) messageID(s *string) {
+	if c.mode == reading {
+		rest := c.buf[c.pos:]
+		if i := bytes.IndexByte(rest, 0); i >= 0 && i+1 < len(rest) &&
+			wholeTLVs(rest[i+1:]) != len(rest)-i-1 && wholeTLVs(rest) == len(rest) {
+			*s = ""
+			if c.trace != nil {
+				c.trace.warn(c.pos, "message_id is missing before the optional parameters")
+			}
+			return
+		}
+	}
+	c.text("message_id", s, 65)
+}
+
+// mayStop reports whether the PDU may end before this field: responses do
+// (SMPP 3.4 §4.4.2 leaves the body of a failed submit_sm_resp out, carriers
+// leave out more).
+func (c *coder) mayStop() bool { return c.id.IsResponse() }
+
+func (c *coder) truncated(name string) {
+	c.faultAt(len(c.buf), name, StatusInvCmdLen, "the PDU ends before it")
+}
+
+func (c *coder) faultAt(offset int, name string, status Status, reason string) {
+	if c.read == nil {
+		c.read = &ProtocolError{Command: c.id, Offset: offset, Field: name, Reason: reason, Status: status}
+	}
+	c.pos = len(c.buf)
+}
+
+func (c *coder) refuseField(name, reason string) {
+	if c.refuse == nil {
+		c.refuse = &FieldError{Command: c.id, Field: name, Reason: reason}
+	}
+}
+
+func (c *coder) refuseText(name, s string, size int) {
+	if strings.IndexByte(s, 0) >= 0 {
+		c.refuseField(name, "contains a NUL")
+		return
+	}
+	c.refuseField(name, fmt.Sprintf("%d octets, at most %d", len(s), size-1))
+}
+
+// walk follows the description of p. A switch instead of a call through the
+// interface keeps the coder and p off the heap.
+func (c *coder) walk(p PDU) bool {
+	switch p := p.(type) {
+	case *SubmitSM:
+		p.fields(c)
+	case *SubmitSMResp:
+		p.fields(c)
+	case *DeliverSM:
+		p.fields(c)
+	case *DeliverSMResp:
+		p.fields(c)
+	case *DataSM:
+		p.fields(c)
+	case *DataSMResp:
+		p.fields(c)
+	case *QuerySM:
+		p.fields(c)
+	case *QuerySMResp:
+		p.fields(c)
+	case *EnquireLink:
+		p.fields(c)
+	case *EnquireLinkResp:
+		p.fields(c)
+	case *Unbind:
+		p.fields(c)
+	case *UnbindResp:
+		p.fields(c)
+	case *GenericNack:
+		p.fields(c)
+	case *Bind:
+		p.fields(c)
+	case *BindResp:
+		p.fields(c)
+	default:
+		return false
+	}
+	return true
+}
+
+// newPDU returns an empty PDU for a command, or nil for one that this package
+// does not know.
+func newPDU(id CommandID) PDU {
+	switch id {
+	case SubmitSMID:
+		return &SubmitSM{}
+	case SubmitSMRespID:
+		return &SubmitSMResp{}
+	case DeliverSMID:
+		return &DeliverSM{}
+	case DeliverSMRespID:
+		return &DeliverSMResp{}
+	case DataSMID:
+		return &DataSM{}
+	case DataSMRespID:
+		return &DataSMResp{}
+	case QuerySMID:
+		return &QuerySM{}
+	case QuerySMRespID:
+		return &QuerySMResp{}
+	case EnquireLinkID:
+		return &EnquireLink{}
+	case EnquireLinkRespID:
+		return &EnquireLinkResp{}
+	case UnbindID:
+		return &Unbind{}
+	case UnbindRespID:
+		return &UnbindResp{}
+	case GenericNackID:
+		return &GenericNack{}
+	case BindReceiverID, BindTransmitterID, BindTransceiverID:
+		return &Bind{}
+	case BindReceiverRespID, BindTransmitterRespID, BindTransceiverRespID:
+		return &BindResp{}
+	}
+	return nil
+}
+
+// Append writes p with its header behind dst. It is strict: a string that is
+// too long or holds a NUL, a text above 254 octets and optional parameters
+// that are no TLVs are refused with a *FieldError, and dst is returned as it
+// was. It does not allocate when dst has room.
+func Append(dst []byte, status Status, seq uint32, p PDU) ([]byte, error) {
+	start := len(dst)
+	c := coder{mode: writing, pos: start, buf: append(dst, make([]byte, HeaderLen)...)}
+	if !c.walk(p) {
+		return dst, &FieldError{Field: "command_id", Reason: "is of no PDU of this package"}
+	}
+	if c.refuse != nil {
+		return dst, c.refuse
+	}
+	if len(c.buf)-start > MaxPDU {
+		return dst, &FieldError{Command: c.id, Field: "command_length", Reason: fmt.Sprintf("%d octets, at most %d", len(c.buf)-start, MaxPDU)}
+	}
+	h := c.buf[start : start+HeaderLen]
+	binary.BigEndian.PutUint32(h, uint32(len(c.buf)-start))
+	binary.BigEndian.PutUint32(h[4:], uint32(c.id))
+	binary.BigEndian.PutUint32(h[8:], uint32(status))
+	binary.BigEndian.PutUint32(h[12:], seq)
+	return c.buf, nil
+}
+
+// Decode reads one whole PDU and copies what it keeps. The error is a
+// *ProtocolError; the header is returned with it as far as it could be read,
+// so that the caller can answer.
+func Decode(b []byte) (Header, PDU, error) {
+	h, err := wholeHeader(b)
+	if err != nil {
+		return h, nil, err
+	}
+	p := newPDU(h.ID)
+	if p == nil {
+		return h, nil, &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "is not known", Status: StatusInvCmdID}
+	}
+	if h, err = DecodeInto(bytes.Clone(b), p); err != nil {
+		return h, nil, err
+	}
+	return h, p, nil
+}
+
+// DecodeInto reads one whole PDU into p, whose type must fit the command. The
+// strings and slices of p point into b: they are valid until b is reused. It
+// does not allocate. After an error the content of p is undefined.
+func DecodeInto(b []byte, p PDU) (Header, error) {
+	h, err := wholeHeader(b)
+	if err != nil {
+		return h, err
+	}
+	c := coder{mode: reading, buf: b, pos: HeaderLen, id: h.ID}
+	if !c.walk(p) {
+		return h, &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "cannot be read into this type", Status: StatusInvCmdID}
+	}
+	if c.read != nil {
+		return h, c.read
+	}
+	return h, nil
+}
+
+// wholeHeader reads the header of a PDU of which all octets are there.
+func wholeHeader(b []byte) (Header, error) {
+	h, err := ReadHeader(b)
+	if err == nil && int(h.Length) != len(b) {
+		err = &ProtocolError{Command: h.ID, Field: "command_length", Status: StatusInvCmdLen,
+			Reason: fmt.Sprintf("is %d, and there are %d octets", h.Length, len(b))}
+	}
+	return h, err
+}

@@ -1,0 +1,101 @@
+package smpp
+
+import "strconv"
+
+// CommandID names the operation of a PDU (SMPP 3.4 §5.1.2.1).
+type CommandID uint32
+
+// respBit is set in the command_id of every response.
+const respBit CommandID = 0x80000000
+
+// The operations of SMPP 3.4 that this package encodes and decodes.
+const (
+	GenericNackID         CommandID = 0x80000000
+	BindReceiverID        CommandID = 0x00000001
+	BindReceiverRespID    CommandID = 0x80000001
+	BindTransmitterID     CommandID = 0x00000002
+	BindTransmitterRespID CommandID = 0x80000002
+	QuerySMID             CommandID = 0x00000003
+	QuerySMRespID         CommandID = 0x80000003
+	SubmitSMID            CommandID = 0x00000004
+	SubmitSMRespID        CommandID = 0x80000004
+	DeliverSMID           CommandID = 0x00000005
+	DeliverSMRespID       CommandID = 0x80000005
+	UnbindID              CommandID = 0x00000006
+	UnbindRespID          CommandID = 0x80000006
+	BindTransceiverID     CommandID = 0x00000009
+	BindTransceiverRespID CommandID = 0x80000009
+	EnquireLinkID         CommandID = 0x00000015
+	EnquireLinkRespID     CommandID = 0x80000015
+	DataSMID              CommandID = 0x00000103
+	DataSMRespID          CommandID = 0x80000103
+)
+
+// requestName names every request of SMPP 3.4 and 5.0, so that a trace can say
+// what arrived even when this package does not decode it.
+func requestName(id CommandID) string {
+	switch id {
+	case BindReceiverID:
+		return "bind_receiver"
+	case BindTransmitterID:
+		return "bind_transmitter"
+	case QuerySMID:
+		return "query_sm"
+	case SubmitSMID:
+		return "submit_sm"
+	case DeliverSMID:
+		return "deliver_sm"
+	case UnbindID:
+		return "unbind"
+	case 0x07:
+		return "replace_sm"
+	case 0x08:
+		return "cancel_sm"
+	case BindTransceiverID:
+		return "bind_transceiver"
+	case 0x0B:
+		return "outbind"
+	case EnquireLinkID:
+		return "enquire_link"
+	case 0x21:
+		return "submit_multi"
+	case 0x102:
+		return "alert_notification"
+	case DataSMID:
+		return "data_sm"
+	case 0x111:
+		return "broadcast_sm"
+	case 0x112:
+		return "query_broadcast_sm"
+	case 0x113:
+		return "cancel_broadcast_sm"
+	}
+	return ""
+}
+
+// String returns the specification's name, as "submit_sm", or the number in
+// hexadecimal, as "0x00000abc".
+func (id CommandID) String() string {
+	if id == GenericNackID {
+		return "generic_nack"
+	}
+	name := requestName(id &^ respBit)
+	switch {
+	case name == "":
+		return hex32(uint32(id))
+	case id.IsResponse():
+		return name + "_resp"
+	}
+	return name
+}
+
+// IsResponse reports whether the PDU answers another one; generic_nack does.
+func (id CommandID) IsResponse() bool { return id&respBit != 0 }
+
+// Response returns the command_id that answers the request id.
+func (id CommandID) Response() CommandID { return id | respBit }
+
+func hex32(v uint32) string {
+	s := strconv.FormatUint(uint64(v), 16)
+	return "0x" + "00000000"[len(s):] + s
+}

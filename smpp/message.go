@@ -1,0 +1,201 @@
+package smpp
+
+// MaxShortMessage is the longest short_message in octets that Append writes
+// (SMPP 3.4 §5.2.21); SMPP 5.0 peers may send 255.
+const MaxShortMessage = 254
+
+// Bits of esm_class (SMPP 3.4 §5.2.12).
+const (
+	ESMReceipt             byte = 0x04 // delivery receipt, final
+	ESMDeliveryAck         byte = 0x08 // acknowledgement by the receiving SME
+	ESMIntermediateReceipt byte = 0x20 // intermediate delivery notification
+	ESMUDHI                byte = 0x40 // short_message starts with a user data header
+
+	// ESMReceiptMask selects the bits of which any marks a receipt.
+	ESMReceiptMask byte = ESMReceipt | ESMDeliveryAck | ESMIntermediateReceipt
+)
+
+// Values of registered_delivery (SMPP 3.4 §5.2.17).
+const (
+	ReceiptNone         byte = 0
+	ReceiptAlways       byte = 1
+	ReceiptOnFailure    byte = 2
+	ReceiptIntermediate byte = 0x10
+)
+
+// SubmitSM sends one message part to the SMSC (SMPP 3.4 §4.4.1).
+type SubmitSM struct {
+	ServiceType          string
+	Source, Destination  Address
+	ESMClass             byte
+	ProtocolID           byte
+	PriorityFlag         byte
+	ScheduleDeliveryTime string
+	ValidityPeriod       string
+	RegisteredDelivery   byte
+	ReplaceIfPresent     byte
+	DataCoding           byte
+	SMDefaultMsgID       byte
+	ShortMessage         []byte // as on the wire, user data header included
+	Options              Options
+}
+
+// CommandID returns SubmitSMID.
+func (p *SubmitSM) CommandID() CommandID { return SubmitSMID }
+
+// fields lists submit_sm in wire order (SMPP 3.4 §4.4.1).
+func (p *SubmitSM) fields(c *coder) {
+	c.command(SubmitSMID)
+	p.body(c)
+}
+
+// body lists what submit_sm and deliver_sm share (SMPP 3.4 §4.4.1, §4.6.1).
+func (p *SubmitSM) body(c *coder) {
+	c.text("service_type", &p.ServiceType, 6)
+	c.octet("source_addr_ton", &p.Source.TON)
+	c.octet("source_addr_npi", &p.Source.NPI)
+	c.text("source_addr", &p.Source.Addr, 21)
+	c.octet("dest_addr_ton", &p.Destination.TON)
+	c.octet("dest_addr_npi", &p.Destination.NPI)
+	c.text("destination_addr", &p.Destination.Addr, 21)
+	c.octet("esm_class", &p.ESMClass)
+	c.octet("protocol_id", &p.ProtocolID)
+	c.octet("priority_flag", &p.PriorityFlag)
+	c.text("schedule_delivery_time", &p.ScheduleDeliveryTime, 17)
+	c.text("validity_period", &p.ValidityPeriod, 17)
+	c.octet("registered_delivery", &p.RegisteredDelivery)
+	c.octet("replace_if_present_flag", &p.ReplaceIfPresent)
+	c.octet("data_coding", &p.DataCoding)
+	c.octet("sm_default_msg_id", &p.SMDefaultMsgID)
+	c.message(&p.ShortMessage)
+	c.options(&p.Options)
+}
+
+// SubmitSMResp answers a SubmitSM; a failed one may come without a body
+// (SMPP 3.4 §4.4.2).
+type SubmitSMResp struct {
+	MessageID string
+	Options   Options
+}
+
+// CommandID returns SubmitSMRespID.
+func (p *SubmitSMResp) CommandID() CommandID { return SubmitSMRespID }
+
+// fields lists submit_sm_resp in wire order (SMPP 3.4 §4.4.2).
+func (p *SubmitSMResp) fields(c *coder) {
+	c.command(SubmitSMRespID)
+	c.messageID(&p.MessageID)
+	c.options(&p.Options)
+}
+
+// DeliverSM brings a text from a phone, or a receipt, to us (SMPP 3.4 §4.6.1).
+type DeliverSM SubmitSM
+
+// CommandID returns DeliverSMID.
+func (p *DeliverSM) CommandID() CommandID { return DeliverSMID }
+
+// fields lists deliver_sm in wire order (SMPP 3.4 §4.6.1).
+func (p *DeliverSM) fields(c *coder) {
+	c.command(DeliverSMID)
+	(*SubmitSM)(p).body(c)
+}
+
+// DeliverSMResp answers a DeliverSM; its message_id is unused (SMPP 3.4 §4.6.2).
+type DeliverSMResp struct {
+	MessageID string
+	Options   Options
+}
+
+// CommandID returns DeliverSMRespID.
+func (p *DeliverSMResp) CommandID() CommandID { return DeliverSMRespID }
+
+// fields lists deliver_sm_resp in wire order (SMPP 3.4 §4.6.2).
+func (p *DeliverSMResp) fields(c *coder) {
+	c.command(DeliverSMRespID)
+	c.messageID(&p.MessageID)
+	c.options(&p.Options)
+}
+
+// DataSM carries a message whose text is in the TLV message_payload, either
+// way (SMPP 3.4 §4.7.1).
+type DataSM struct {
+	ServiceType         string
+	Source, Destination Address
+	ESMClass            byte
+	RegisteredDelivery  byte
+	DataCoding          byte
+	Options             Options
+}
+
+// CommandID returns DataSMID.
+func (p *DataSM) CommandID() CommandID { return DataSMID }
+
+// fields lists data_sm in wire order (SMPP 3.4 §4.7.1).
+func (p *DataSM) fields(c *coder) {
+	c.command(DataSMID)
+	c.text("service_type", &p.ServiceType, 6)
+	c.octet("source_addr_ton", &p.Source.TON)
+	c.octet("source_addr_npi", &p.Source.NPI)
+	c.text("source_addr", &p.Source.Addr, 65)
+	c.octet("dest_addr_ton", &p.Destination.TON)
+	c.octet("dest_addr_npi", &p.Destination.NPI)
+	c.text("destination_addr", &p.Destination.Addr, 65)
+	c.octet("esm_class", &p.ESMClass)
+	c.octet("registered_delivery", &p.RegisteredDelivery)
+	c.octet("data_coding", &p.DataCoding)
+	c.options(&p.Options)
+}
+
+// DataSMResp answers a DataSM (SMPP 3.4 §4.7.2).
+type DataSMResp struct {
+	MessageID string
+	Options   Options
+}
+
+// CommandID returns DataSMRespID.
+func (p *DataSMResp) CommandID() CommandID { return DataSMRespID }
+
+// fields lists data_sm_resp in wire order (SMPP 3.4 §4.7.2).
+func (p *DataSMResp) fields(c *coder) {
+	c.command(DataSMRespID)
+	c.messageID(&p.MessageID)
+	c.options(&p.Options)
+}
+
+// QuerySM asks what became of a message (SMPP 3.4 §4.8.1).
+type QuerySM struct {
+	MessageID string
+	Source    Address // that of the submit_sm
+}
+
+// CommandID returns QuerySMID.
+func (p *QuerySM) CommandID() CommandID { return QuerySMID }
+
+// fields lists query_sm in wire order (SMPP 3.4 §4.8.1).
+func (p *QuerySM) fields(c *coder) {
+	c.command(QuerySMID)
+	c.text("message_id", &p.MessageID, 65)
+	c.octet("source_addr_ton", &p.Source.TON)
+	c.octet("source_addr_npi", &p.Source.NPI)
+	c.text("source_addr", &p.Source.Addr, 21)
+}
+
+// QuerySMResp answers a QuerySM (SMPP 3.4 §4.8.2).
+type QuerySMResp struct {
+	MessageID    string
+	FinalDate    string // empty while the message has no final state
+	MessageState byte   // one of the State constants
+	ErrorCode    byte   // of the network, zero if none
+}
+
+// CommandID returns QuerySMRespID.
+func (p *QuerySMResp) CommandID() CommandID { return QuerySMRespID }
+
+// fields lists query_sm_resp in wire order (SMPP 3.4 §4.8.2).
+func (p *QuerySMResp) fields(c *coder) {
+	c.command(QuerySMRespID)
+	c.text("message_id", &p.MessageID, 65)
+	c.text("final_date", &p.FinalDate, 17)
+	c.octet("message_state", &p.MessageState)
+	c.octet("error_code", &p.ErrorCode)
+}

@@ -1,0 +1,121 @@
+package smpp
+
+import "slices"
+
+// Status is a command_status (SMPP 3.4 §5.1.3).
+type Status uint32
+
+// Statuses that programs name; Statuses lists all.
+const (
+	StatusOK             Status = 0x00
+	StatusInvMsgLen      Status = 0x01
+	StatusInvCmdLen      Status = 0x02
+	StatusInvCmdID       Status = 0x03
+	StatusInvBindStatus  Status = 0x04
+	StatusAlreadyBound   Status = 0x05
+	StatusSysErr         Status = 0x08
+	StatusInvSrcAddr     Status = 0x0A
+	StatusInvDstAddr     Status = 0x0B
+	StatusInvMsgID       Status = 0x0C
+	StatusBindFailed     Status = 0x0D
+	StatusInvPassword    Status = 0x0E
+	StatusInvSystemID    Status = 0x0F
+	StatusMsgQFull       Status = 0x14
+	StatusInvESMClass    Status = 0x43
+	StatusSubmitFailed   Status = 0x45
+	StatusInvSystemType  Status = 0x53
+	StatusThrottled      Status = 0x58
+	StatusTemporaryError Status = 0x64 // ESME_RX_T_APPN
+	StatusPermanentError Status = 0x65 // ESME_RX_P_APPN
+	StatusRejectMessage  Status = 0x66 // ESME_RX_R_APPN
+	StatusQueryFailed    Status = 0x67
+	StatusMissingOption  Status = 0xC3
+	StatusDeliveryFailed Status = 0xFE
+	StatusUnknownError   Status = 0xFF
+)
+
+// Class says what the sender should do about a status. A carrier's profile may
+// say otherwise.
+type Class byte
+
+const (
+	// ClassOK: accepted.
+	ClassOK Class = iota
+	// ClassThrottle: slow down, send again; the message is not to blame.
+	ClassThrottle
+	// ClassTransient: send again a bounded number of times.
+	ClassTransient
+	// ClassPermanent: this message will never be accepted.
+	ClassPermanent
+	// ClassSender: nothing from this sender will be accepted; stop it and call
+	// someone.
+	ClassSender
+	// ClassSession: the session is out of step; bind again, the message is
+	// unharmed.
+	ClassSession
+	// ClassBindRetry: the bind failed, try again with back-off.
+	ClassBindRetry
+	// ClassBindFatal: the bind fails until someone changes the configuration.
+	ClassBindFatal
+)
+
+// String returns the class in one or two words.
+func (c Class) String() string {
+	switch c {
+	case ClassOK:
+		return "ok"
+	case ClassThrottle:
+		return "throttle"
+	case ClassTransient:
+		return "transient"
+	case ClassPermanent:
+		return "permanent"
+	case ClassSender:
+		return "sender"
+	case ClassSession:
+		return "session"
+	case ClassBindRetry:
+		return "bind retry"
+	case ClassBindFatal:
+		return "bind fatal"
+	}
+	return "unknown class"
+}
+
+// StatusInfo is one line of the status table.
+type StatusInfo struct {
+	Status  Status
+	Name    string // as in the specification
+	Class   Class
+	Meaning string
+}
+
+// Lookup returns what is known about s, and false for codes outside the table:
+// vendor codes (0x400 to 0x4FF) and reserved ones count as permanent.
+func (s Status) Lookup() (StatusInfo, bool) {
+	t := statusTable()
+	i, ok := slices.BinarySearchFunc(t, s, func(e StatusInfo, s Status) int { return int(e.Status) - int(s) })
+	if !ok {
+		return StatusInfo{Status: s, Name: hex32(uint32(s)), Class: ClassPermanent, Meaning: "not in the specification"}, false
+	}
+	return t[i], true
+}
+
+// String returns the specification's name, as "ESME_RTHROTTLED", or the number
+// in hexadecimal, as "0x00000401".
+func (s Status) String() string {
+	info, _ := s.Lookup()
+	return info.Name
+}
+
+// Class returns what to do about s.
+func (s Status) Class() Class {
+	if s == StatusOK {
+		return ClassOK
+	}
+	info, _ := s.Lookup()
+	return info.Class
+}
+
+// Statuses returns the table of all known statuses, by ascending code.
+func Statuses() []StatusInfo { return slices.Clone(statusTable()) }
