@@ -116,7 +116,7 @@ func TestTextsFitTwoPartsOfTheDefaultAlphabet(t *testing.T) {
 
 func TestATextsFileWithGapsIsRefused(t *testing.T) {
 	for _, file := range []string{
-		"", `{{define "invite"}}hi{{end}}`, strings.Replace(defaultTexts, ".Program", ".Brand", 1), "{{define",
+		"", `{{define "invite"}}hi{{end}}`, strings.ReplaceAll(defaultTexts, ".Program", ".Brand"), "{{define",
 	} {
 		if _, err := ParseTexts(file); err == nil {
 			t.Errorf("taken: %.60q", file)
