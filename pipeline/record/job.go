@@ -55,6 +55,7 @@ type Single struct {
 	Policy     message.Policy
 	Deadline   int64  // Unix ms
 	Validity   uint32 // seconds
+	At         int64  // Unix ms of what it answers; a later STOP holds it back
 	Text       string
 	Attributes message.Attributes
 }
@@ -101,6 +102,7 @@ func AppendSingle(dst []byte, s *Single) []byte {
 	dst = append(dst, byte(s.Class), byte(s.Policy))
 	dst = appendVarint(dst, s.Deadline)
 	dst = appendUvarint(dst, uint64(s.Validity))
+	dst = appendVarint(dst, s.At)
 	dst = appendString(dst, s.Text)
 	return appendAttributes(dst, s.Attributes)
 }
@@ -180,6 +182,7 @@ func (r *reader) single() *Single {
 	}
 	s.Deadline = r.varint("deadline")
 	s.Validity = r.uint32("validity")
+	s.At = r.varint("time")
 	s.Text = r.string("text")
 	s.Attributes = r.attributes()
 	return s
