@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+)
+
+// command is one row of what the program can do. A name may be two words.
+type command struct {
+	name  string
+	args  string
+	about string
+	run   func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
+}
+
+// commands is the table; help prints it in this order.
+func commands() []command {
+	return []command{
+		{"check", "--config FILE [--json]", "validate a configuration and probe what it names", runCheck},
+		{"version", "[--json]", "print what this program was built from", runVersion},
+	}
+}
+
+// find matches the longest name at the start of args.
+func find(table []command, args []string) (command, []string, bool) {
+	for words := min(2, len(args)); words > 0; words-- {
+		name := strings.Join(args[:words], " ")
+		for _, c := range table {
+			if c.name == name {
+				return c, args[words:], true
+			}
+		}
+	}
+	return command{}, nil, false
+}
+
+// help prints the table, or the flags of one command.
+func help(ctx context.Context, table []command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		printHelp(stdout, table, "")
+		return exitDone
+	}
+	if c, _, ok := find(table, args); ok {
+		fmt.Fprintf(stdout, "fanline %s %s\n\n%s\n\n", c.name, c.args, c.about)
+		return exitCode(c.run(ctx, []string{"-h"}, stdin, stdout, stdout), c.name, stderr)
+	}
+	fmt.Fprintf(stderr, "fanline: no command %q\n\n", strings.Join(args, " "))
+	printHelp(stderr, table, args[0])
+	return exitUsage
+}
+
+// printHelp lists the commands whose first word is family, or all of them.
+func printHelp(w io.Writer, table []command, family string) {
+	of := func(c command) bool { return strings.HasPrefix(c.name, family+" ") }
+	some := false
+	for _, c := range table {
+		some = some || of(c)
+	}
+	fmt.Fprintln(w, "Fanline texts everyone who joined, straight over SMPP.")
+	fmt.Fprintln(w)
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range table {
+		if !some || of(c) {
+			fmt.Fprintf(columns, "  fanline %s %s\t%s\n", c.name, c.args, c.about)
+		}
+	}
+	columns.Flush()
+	fmt.Fprintln(w, "\n`fanline help COMMAND` tells its flags. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted twice.")
+}
+
+// newFlags returns the flags of a command; its help goes to stderr.
+func newFlags(name string, stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet("fanline "+name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	return flags
+}
+
+// --json`, and returns the names. Each of wanted names one that must be there.
+func parseFlags(flags *flag.FlagSet, args []string, wanted ...string) ([]string, error) {
+	var names []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, usageError{err}
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		names = append(names, flags.Arg(0))
+		args = flags.Args()[1:]
+	}
+	switch {
+	case len(names) < len(wanted):
+		return nil, usagef("%s is missing", strings.Join(wanted[len(names):], " "))
+	case len(names) > len(wanted):
+		return nil, usagef("%q is one word too many", names[len(wanted)])
+	}
+	return names, nil
+}
+
+// printJSON writes v as the one line of JSON that a --json ends with.
+func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
+// buildInfo is what the program was built from.
+type buildInfo struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func readBuildInfo() buildInfo {
+	info := buildInfo{Version: "devel", Revision: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	built, ok := debug.ReadBuildInfo()
+	if !ok {
+		return info
+	}
+	info.Version = cmp.Or(strings.Trim(built.Main.Version, "()"), info.Version)
+	for _, s := range built.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			info.Revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			info.Revision += "+changes"
+		}
+	}
+	return info
+}
+
+func runVersion(_ context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
+	flags := newFlags("version", stderr)
+	asJSON := flags.Bool("json", false, "end with one line of JSON")
+	if _, err := parseFlags(flags, args); err != nil {
+		return err
+	}
+	info := readBuildInfo()
+	if *asJSON {
+		return printJSON(stdout, info)
+	}
+	_, err := fmt.Fprintf(stdout, "fanline %s (%s), %s, %s\n", info.Version, info.Revision, info.Go, info.Platform)
+	return err
+}
