@@ -1,0 +1,150 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+const (
+	leaveTimeout  = 5 * time.Second // after its stdin ended, before it is killed
+	probeInterval = 20 * time.Millisecond
+	probeTimeout  = 2 * time.Second
+)
+
+// runChild starts a child, tells when it answers and returns when it has
+// ended, and whether it ever answered. When ctx ends it makes the child leave.
+func (s *Server) runChild(ctx context.Context) (answered bool, err error) {
+	s.mu.Lock()
+	cmd := exec.Command(s.opts.Executable, append(s.opts.Args[:len(s.opts.Args):len(s.opts.Args)], s.flags.args()...)...)
+	s.mu.Unlock()
+	var out tail
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Dir = s.opts.Dir
+	cmd.Env = childEnv(os.Environ())
+	cmd.WaitDelay = leaveTimeout
+	// A session, thus a process group, of its own: Ctrl-C is for us, who end
+	// the child last, and ClickHouse finds no terminal to draw on.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	alive, err := cmd.StdinPipe() // The child leaves when this ends, so also when we are killed.
+	if err != nil {
+		return false, err
+	}
+	if err := cmd.Start(); err != nil {
+		return false, err
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	s.setChild(cmd.Process.Pid)
+	defer s.setChild(0)
+
+	answered, err = s.awaitAnswer(ctx, exited)
+	if answered {
+		s.opts.Log.Info("ClickHouse answers", "address", s.Address(), "pid", cmd.Process.Pid)
+		s.setReady()
+		select {
+		case err = <-exited:
+			return true, childError(err, &out)
+		case <-ctx.Done():
+		}
+	} else if !errors.Is(err, errNoAnswer) {
+		return false, childError(err, &out)
+	}
+	// Either we are stopping, or it hangs without answering.
+	_ = alive.Close()
+	select {
+	case <-exited:
+	case <-time.After(leaveTimeout):
+		_ = cmd.Process.Kill()
+		<-exited
+	}
+	return answered, err
+}
+
+// errNoAnswer: the child still runs, but it is not of use.
+var errNoAnswer = errors.New("no answer")
+
+// awaitAnswer asks until the child answers as our own user, which nobody
+// else's server on that port would. Its error is errNoAnswer, or, when the
+// child is gone, what exited said.
+func (s *Server) awaitAnswer(ctx context.Context, exited <-chan error) (bool, error) {
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr:        []string{s.Address()},
+		Auth:        clickhouse.Auth{Username: user, Password: s.password},
+		DialTimeout: probeTimeout,
+		ReadTimeout: probeTimeout,
+	})
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	defer conn.Close()
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	timeout := time.NewTimer(startTimeout)
+	defer timeout.Stop()
+	var last error
+	for {
+		select {
+		case err := <-exited:
+			return false, fmt.Errorf("%w", nonNil(err))
+		case <-ctx.Done():
+			return false, errNoAnswer
+		case <-timeout.C:
+			return false, fmt.Errorf("%w within %v: %w", errNoAnswer, startTimeout, nonNil(last))
+		case <-tick.C:
+			if last = conn.Ping(ctx); last == nil {
+				return true, nil
+			}
+		}
+	}
+}
+
+func nonNil(err error) error {
+	if err == nil {
+		return errors.New("it ended without an error")
+	}
+	return err
+}
+
+// childError adds what the child said to how it ended.
+func childError(err error, out *tail) error {
+	if said := out.String(); said != "" {
+		return fmt.Errorf("%w: %s", nonNil(err), said)
+	}
+	return nonNil(err)
+}
+
+// childEnv passes on only what a library needs; passwords of carriers stand in
+// the environment too.
+func childEnv(env []string) []string {
+	var kept []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "GOCOVERDIR"} {
+		for _, e := range env {
+			if len(e) > len(name) && e[:len(name)] == name && e[len(name)] == '=' {
+				kept = append(kept, e)
+			}
+		}
+	}
+	return kept
+}
+
+func (s *Server) setChild(pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pid = pid
+	if pid == 0 && isClosed(s.ready) {
+		s.ready = make(chan struct{})
+	}
+}
+
+func (s *Server) setReady() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ready)
+}
