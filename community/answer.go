@@ -1,0 +1,43 @@
+package community
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fanline/engine/message"
+)
+
+// AnswerOnce notes that an automatic text of a kind goes to a member now, and
+// reports whether it may: not when one of that kind went out less than every
+// ago. In the transaction that also puts the text into the outbox, no two of
+// them pass.
+func (tx *Tx) AnswerOnce(ctx context.Context, number message.Phone, member message.MemberID, kind string, every time.Duration) (bool, error) {
+	n, err := tx.numberID(ctx, number)
+	if err != nil {
+		return false, err
+	}
+	now := millis(tx.Now())
+	rows, err := tx.changed(ctx, `INSERT INTO answers (number, member, kind, at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (number, member, kind) DO UPDATE SET at = excluded.at WHERE answers.at <= $5`,
+		n, int64(member), kind, now, now-every.Milliseconds())
+	if err != nil {
+		return false, fmt.Errorf("answer %s: %w", kind, err)
+	}
+	return rows == 1, nil
+}
+
+// Answered returns when a member was last sent an automatic text of a kind;
+// zero: never.
+func (tx *Tx) Answered(ctx context.Context, number message.Phone, member message.MemberID, kind string) (time.Time, error) {
+	n, err := tx.numberID(ctx, number)
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := one[int64](ctx, tx.querier, `SELECT at FROM answers WHERE number = $1 AND member = $2 AND kind = $3`, n, int64(member), kind)
+	if errors.Is(err, ErrNotFound) {
+		return time.Time{}, nil
+	}
+	return fromMillis(at), err
+}
