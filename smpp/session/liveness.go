@@ -37,7 +37,11 @@ func (l *liveness) next(done uint32) int64 {
 	case after(l.asked.gen, done):
 		return never // Still unwritten: the write deadline decides.
 	}
-	return min(l.asked.at+l.response, max(l.heard+l.interval+l.response, l.asked.at))
+	due := l.asked.at + l.response
+	if l.missed > 0 {
+		due = min(due, max(l.heard+l.interval+l.response, l.asked.at))
+	}
+	return due
 }
 
 type verdict uint8

@@ -222,9 +222,21 @@ func (s *Session) wake() bool {
 	return wake
 }
 
-// Respond answers a Delivery (SMPP 3.4 §4.6.2, §4.7.2), later and in any order; answers are written in the order of the calls, behind
-// the submits taken before. On a session that has ended it does nothing: the peer will deliver again.
+// Response answers one Delivery.
+type Response struct {
+	Command  smpp.CommandID // of the Delivery
+	Sequence uint32
+	Status   smpp.Status
+}
+
+// Respond answers one Delivery (SMPP 3.4 §4.6.2, §4.7.2); see RespondAll.
 func (s *Session) Respond(command smpp.CommandID, sequence uint32, status smpp.Status) {
+	s.RespondAll([]Response{{command, sequence, status}})
+}
+
+// RespondAll answers deliveries, any time after they came and in any order. Responses are written in the order of the calls,
+// behind the submits taken before. On a session that has ended it does nothing: the peer will deliver again.
+func (s *Session) RespondAll(responses []Response) {
 	now := s.now()
 	s.mu.Lock()
 	if s.state >= stateBroken {
@@ -232,19 +244,18 @@ func (s *Session) Respond(command smpp.CommandID, sequence uint32, status smpp.S
 		return
 	}
 	var pdu [deliverRespLen]byte
-	s.out.answer(appendDeliverResp(pdu[:0], command, sequence, status), now)
-	s.stats.Responds++
-	if s.owed > 0 {
-		s.owed--
+	for _, r := range responses {
+		s.out.answer(appendDeliverResp(pdu[:0], r.Command, r.Sequence, r.Status), now)
 	}
-	last := s.owed == 0 && s.state == stateDraining
+	s.stats.Responds += uint64(len(responses))
+	s.owed = max(0, s.owed-len(responses))
+	if s.owed == 0 && s.state == stateDraining {
+		s.lookUp()
+	}
 	wake := s.wake()
 	s.mu.Unlock()
 	if wake {
 		s.more.Signal()
-	}
-	if last {
-		s.kick()
 	}
 }
 
