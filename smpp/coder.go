@@ -2,7 +2,6 @@ package smpp
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"unsafe"
@@ -16,6 +15,7 @@ type coder struct {
 	buf    []byte // reading: the whole PDU; writing: what has been written so far
 	pos    int    // reading: the next octet; writing: where this PDU starts in buf
 	id     CommandID
+	status Status         // writing: that of the header
 	read   *ProtocolError // first fault while reading
 	refuse *FieldError    // first fault while writing or filling
 	trace  *tracer        // reading for a trace: told of every field
@@ -77,19 +77,19 @@ func (c *coder) text(name string, s *string, size int) {
 // carriers answer with message ids of any length.
 func (c *coder) readText(name string, s *string, size int) {
 	rest := c.buf[c.pos:]
+	if len(rest) == 0 {
+		*s = ""
+		c.ends(name)
+		return
+	}
 	n := bytes.IndexByte(rest, 0)
 	next := n + 1
 	if n < 0 {
-		if len(rest) == 0 && !c.mayStop() {
-			*s = ""
-			c.truncated(name)
-			return
-		}
 		n, next = len(rest), len(rest)
 	}
 	*s = unsafe.String(unsafe.SliceData(rest), n)
 	if c.trace != nil {
-		c.trace.text(c, name, *s, n < next, size)
+		c.trace.text(c.pos, name, *s, n < next, size)
 	}
 	c.pos += next
 }
@@ -102,14 +102,12 @@ func (c *coder) octet(name string, v *byte) {
 	case reading:
 		if c.pos >= len(c.buf) {
 			*v = 0
-			if !c.mayStop() {
-				c.truncated(name)
-			}
+			c.ends(name)
 			return
 		}
 		*v = c.buf[c.pos]
 		if c.trace != nil {
-			c.trace.number(name, *v)
+			c.trace.octet(name, *v)
 		}
 		c.pos++
 	default:
@@ -139,7 +137,7 @@ func (c *coder) message(v *[]byte) {
 func (c *coder) readMessage(v *[]byte) {
 	*v = nil
 	if c.pos >= len(c.buf) {
-		c.truncated("sm_length")
+		c.ends("sm_length")
 		return
 	}
 	n, from := int(c.buf[c.pos]), c.pos+1
@@ -151,7 +149,7 @@ func (c *coder) readMessage(v *[]byte) {
 	take := min(n, have)
 	*v = c.buf[from : from+take : from+take]
 	if c.trace != nil {
-		c.trace.message(c, n, *v)
+		c.trace.message(c.pos, n, *v)
 	}
 	c.pos = from + take
 }
@@ -198,7 +196,7 @@ func (c *coder) readOptions(v *Options) {
 		*v = Options(rest[:n:n])
 	}
 	if c.trace != nil {
-		c.trace.options(c, *v)
+		c.trace.options(*v)
 	}
 	c.pos = len(c.buf)
 }
@@ -221,13 +219,19 @@ func (c *coder) messageID(s *string) {
 	c.text("message_id", s, 65)
 }
 
-// mayStop reports whether the PDU may end before this field: responses do
-// (SMPP 3.4 §4.4.2 leaves the body of a failed submit_sm_resp out, carriers
-// leave out more).
-func (c *coder) mayStop() bool { return c.id.IsResponse() }
+// ends is what to do about a PDU that ends before a field. Responses may: SMPP
+// 3.4 §4.4.2 leaves the body of a failed submit_sm_resp out, and carriers leave
+// out more.
+func (c *coder) ends(name string) {
+	if !c.id.IsResponse() {
+		c.faultAt(len(c.buf), name, StatusInvCmdLen, "the PDU ends before it")
+	}
+}
 
-func (c *coder) truncated(name string) {
-	c.faultAt(len(c.buf), name, StatusInvCmdLen, "the PDU ends before it")
+// bodiless reports whether a response is to be written without its body: it
+// failed, and there is nothing to say (SMPP 3.4 §4.1.2, §4.4.2).
+func (c *coder) bodiless(empty bool) bool {
+	return c.mode == writing && c.status != StatusOK && empty
 }
 
 func (c *coder) faultAt(offset int, name string, status Status, reason string) {
@@ -289,112 +293,4 @@ func (c *coder) walk(p PDU) bool {
 		return false
 	}
 	return true
-}
-
-// newPDU returns an empty PDU for a command, or nil for one that this package
-// does not know.
-func newPDU(id CommandID) PDU {
-	switch id {
-	case SubmitSMID:
-		return &SubmitSM{}
-	case SubmitSMRespID:
-		return &SubmitSMResp{}
-	case DeliverSMID:
-		return &DeliverSM{}
-	case DeliverSMRespID:
-		return &DeliverSMResp{}
-	case DataSMID:
-		return &DataSM{}
-	case DataSMRespID:
-		return &DataSMResp{}
-	case QuerySMID:
-		return &QuerySM{}
-	case QuerySMRespID:
-		return &QuerySMResp{}
-	case EnquireLinkID:
-		return &EnquireLink{}
-	case EnquireLinkRespID:
-		return &EnquireLinkResp{}
-	case UnbindID:
-		return &Unbind{}
-	case UnbindRespID:
-		return &UnbindResp{}
-	case GenericNackID:
-		return &GenericNack{}
-	case BindReceiverID, BindTransmitterID, BindTransceiverID:
-		return &Bind{}
-	case BindReceiverRespID, BindTransmitterRespID, BindTransceiverRespID:
-		return &BindResp{}
-	}
-	return nil
-}
-
-// Append writes p with its header behind dst. It is strict: a string that is
-// too long or holds a NUL, a text above 254 octets and optional parameters
-// that are no TLVs are refused with a *FieldError, and dst is returned as it
-// was. It does not allocate when dst has room.
-func Append(dst []byte, status Status, seq uint32, p PDU) ([]byte, error) {
-	start := len(dst)
-	c := coder{mode: writing, pos: start, buf: append(dst, make([]byte, HeaderLen)...)}
-	if !c.walk(p) {
-		return dst, &FieldError{Field: "command_id", Reason: "is of no PDU of this package"}
-	}
-	if c.refuse != nil {
-		return dst, c.refuse
-	}
-	if len(c.buf)-start > MaxPDU {
-		return dst, &FieldError{Command: c.id, Field: "command_length", Reason: fmt.Sprintf("%d octets, at most %d", len(c.buf)-start, MaxPDU)}
-	}
-	h := c.buf[start : start+HeaderLen]
-	binary.BigEndian.PutUint32(h, uint32(len(c.buf)-start))
-	binary.BigEndian.PutUint32(h[4:], uint32(c.id))
-	binary.BigEndian.PutUint32(h[8:], uint32(status))
-	binary.BigEndian.PutUint32(h[12:], seq)
-	return c.buf, nil
-}
-
-// Decode reads one whole PDU and copies what it keeps. The error is a
-// *ProtocolError; the header is returned with it as far as it could be read,
-// so that the caller can answer.
-func Decode(b []byte) (Header, PDU, error) {
-	h, err := wholeHeader(b)
-	if err != nil {
-		return h, nil, err
-	}
-	p := newPDU(h.ID)
-	if p == nil {
-		return h, nil, &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "is not known", Status: StatusInvCmdID}
-	}
-	if h, err = DecodeInto(bytes.Clone(b), p); err != nil {
-		return h, nil, err
-	}
-	return h, p, nil
-}
-
-// DecodeInto reads one whole PDU into p, whose type must fit the command. The
-// strings and slices of p point into b: they are valid until b is reused. It
-// does not allocate. After an error the content of p is undefined.
-func DecodeInto(b []byte, p PDU) (Header, error) {
-	h, err := wholeHeader(b)
-	if err != nil {
-		return h, err
-	}
-	c := coder{mode: reading, buf: b, pos: HeaderLen, id: h.ID}
-	if !c.walk(p) {
-		return h, &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "cannot be read into this type", Status: StatusInvCmdID}
-	}
-	if c.read != nil {
-		return h, c.read
-	}
-	return h, nil
-}
-
-// wholeHeader reads the header of a PDU of which all octets are there.
-func wholeHeader(b []byte) (Header, error) {
-	h, err := ReadHeader(b)
-	if err == nil && int(h.Length) != len(b) {
-		err = &ProtocolError{Command: h.ID, Field: "command_length", Status: StatusInvCmdLen,
-			Reason: fmt.Sprintf("is %d, and there are %d octets", h.Length, len(b))}
-	}
-	return h, err
 }

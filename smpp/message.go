@@ -84,6 +84,9 @@ func (p *SubmitSMResp) CommandID() CommandID { return SubmitSMRespID }
 // fields lists submit_sm_resp in wire order (SMPP 3.4 §4.4.2).
 func (p *SubmitSMResp) fields(c *coder) {
 	c.command(SubmitSMRespID)
+	if c.bodiless(p.MessageID == "" && len(p.Options) == 0) {
+		return
+	}
 	c.messageID(&p.MessageID)
 	c.options(&p.Options)
 }
@@ -158,6 +161,9 @@ func (p *DataSMResp) CommandID() CommandID { return DataSMRespID }
 // fields lists data_sm_resp in wire order (SMPP 3.4 §4.7.2).
 func (p *DataSMResp) fields(c *coder) {
 	c.command(DataSMRespID)
+	if c.bodiless(p.MessageID == "" && len(p.Options) == 0) {
+		return
+	}
 	c.messageID(&p.MessageID)
 	c.options(&p.Options)
 }

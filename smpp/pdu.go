@@ -72,6 +72,9 @@ func (p *BindResp) CommandID() CommandID { return p.Kind }
 // fields lists the bind responses in wire order (SMPP 3.4 §4.1.2, §4.1.4, §4.1.6).
 func (p *BindResp) fields(c *coder) {
 	c.commandOf(&p.Kind, p.Kind.IsResponse() && isBind(p.Kind&^respBit))
+	if c.bodiless(p.SystemID == "" && len(p.Options) == 0) {
+		return
+	}
 	c.text("system_id", &p.SystemID, 16)
 	c.options(&p.Options)
 }

@@ -6,20 +6,6 @@ import (
 	"unsafe"
 )
 
-// States of a message (SMPP 3.4 §5.2.28). Zero is "not known"; in SMPP 5.0 it
-// is SCHEDULED, which is no more final.
-const (
-	StateEnroute       byte = 1
-	StateDelivered     byte = 2
-	StateExpired       byte = 3
-	StateDeleted       byte = 4
-	StateUndeliverable byte = 5
-	StateAccepted      byte = 6
-	StateUnknown       byte = 7
-	StateRejected      byte = 8
-	StateSkipped       byte = 9 // 5.0
-)
-
 // A Receipt is what the SMSC says about the fate of a message (SMPP 3.4
 // appendix B and §5.3.2.12, §5.3.2.35). What a carrier leaves out is empty.
 type Receipt struct {
@@ -75,8 +61,34 @@ func receiptOf(esmClass, dataCoding byte, text []byte, o Options) (Receipt, bool
 			r.Stat = statOf(r.State)
 		}
 	}
+	if v, ok := o.Get(TagNetworkErrorCode); ok && r.Err == "" && asciiDigits(v) {
+		r.Err = alias(v)
+	}
 	r.Intermediate = esmClass&ESMIntermediateReceipt != 0
 	return r, true
+}
+
+// NetworkError returns the TLV network_error_code: the type of network and its
+// error (SMPP 3.4 §5.3.2.31). Some carriers send three ASCII digits instead;
+// the network is then zero.
+func (o Options) NetworkError() (network byte, code uint16, ok bool) {
+	v, _ := o.Get(TagNetworkErrorCode)
+	switch {
+	case len(v) != 3:
+		return 0, 0, false
+	case asciiDigits(v):
+		return 0, uint16(digits(alias(v))), true
+	}
+	return v[0], uint16(bigEndian(v[1:])), true
+}
+
+func asciiDigits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(b) > 0
 }
 
 // ParseReceiptText reads the text of a receipt, "id:… sub:… dlvrd:… submit
@@ -174,7 +186,7 @@ func keyBefore(s string, from, colon int) (receiptKey, int) {
 // dateKey recognises "submit date" and "done date", also with an underscore, a
 // dash or nothing between the words.
 func dateKey(s string) (receiptKey, int) {
-	if len(s) < 8 || !strings.EqualFold(s[len(s)-4:], "date") {
+	if len(s) < 8 || s[len(s)-4]|0x20 != 'd' || s[len(s)-3]|0x20 != 'a' || s[len(s)-2]|0x20 != 't' {
 		return keyNone, 0
 	}
 	rest := s[:len(s)-4]
@@ -191,10 +203,18 @@ func dateKey(s string) (receiptKey, int) {
 	return keyNone, 0
 }
 
-// hasKey reports whether s ends with the word key, in any case.
+// hasKey reports whether s ends with the word key, small letters, in any case.
 func hasKey(s, key string) bool {
 	n := len(s) - len(key)
-	return n >= 0 && strings.EqualFold(s[n:], key) && (n == 0 || !isWord(s[n-1]))
+	if n < 0 || n > 0 && isWord(s[n-1]) {
+		return false
+	}
+	for i := range len(key) {
+		if s[n+i]|0x20 != key[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func isWord(c byte) bool {
@@ -245,7 +265,7 @@ func (r *Receipt) setCSV(s string) {
 		}
 		f[i], s = strings.Trim(v, blanks), rest
 	}
-	if len(f[1]) < 10 || digits(f[1]) < 0 || f[6] == "" {
+	if len(f[1]) < 10 || strings.Trim(f[1], "0123456789") != "" || f[6] == "" {
 		return
 	}
 	r.Stat, r.DoneDate, r.SubmitDate, r.ID = f[0], f[1], f[2], f[6]
@@ -261,52 +281,6 @@ func digits(s string) int {
 		n = n*10 + int(s[i]-'0')
 	}
 	return n
-}
-
-// stats pairs the words of receipts with states. The first of a state is the
-// specification's own. ACKED, BUFFRED and ENROUTE are on the way; FAILED,
-// NOCRED and SYSERR will not arrive.
-var stats = [...]struct {
-	stat  string
-	state byte
-}{
-	{"DELIVRD", StateDelivered},
-	{"UNDELIV", StateUndeliverable},
-	{"EXPIRED", StateExpired},
-	{"REJECTD", StateRejected},
-	{"ACCEPTD", StateAccepted},
-	{"ENROUTE", StateEnroute},
-	{"DELETED", StateDeleted},
-	{"UNKNOWN", StateUnknown},
-	{"SKIPPED", StateSkipped},
-	{"ACKED", StateAccepted},
-	{"BUFFRED", StateEnroute},
-	{"BUFFERD", StateEnroute},
-	{"FAILED", StateUndeliverable},
-	{"NOCRED", StateRejected},
-	{"SYSERR", StateUndeliverable},
-	{"DELIVERED", StateDelivered},
-	{"UNDELIVERABLE", StateUndeliverable},
-	{"ACCEPTED", StateAccepted},
-	{"REJECTED", StateRejected},
-}
-
-func stateOf(stat string) byte {
-	for i := range stats {
-		if strings.EqualFold(stats[i].stat, stat) {
-			return stats[i].state
-		}
-	}
-	return 0
-}
-
-func statOf(state byte) string {
-	for i := range stats {
-		if stats[i].state == state {
-			return stats[i].stat
-		}
-	}
-	return ""
 }
 
 // withoutUDH drops a user data header. Some carriers set UDHI on a receipt and

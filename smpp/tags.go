@@ -177,7 +177,7 @@ var tags = [...]TagInfo{
 	{TagDestNodeID, "dest_node_id", KindOctets, 6, 6},
 	{TagDestAddrNpResolution, "dest_addr_np_resolution", KindInteger, 1, 1},
 	{TagDestAddrNpInformation, "dest_addr_np_information", KindOctets, 10, 10},
-	{TagDestAddrNpCountry, "dest_addr_np_country", KindInteger, 1, 5},
+	{TagDestAddrNpCountry, "dest_addr_np_country", KindOctets, 1, 5},
 	{TagDisplayTime, "display_time", KindInteger, 1, 1},
 	{TagSmsSignal, "sms_signal", KindInteger, 2, 2},
 	{TagMsValidity, "ms_validity", KindInteger, 1, 4},
