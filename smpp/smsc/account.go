@@ -1,0 +1,210 @@
+package smsc
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fanline/smpp"
+)
+
+// account is one client of the carrier, with the connections that may receive for it.
+type account struct {
+	config   Account
+	password string
+	kinds    []smpp.CommandID
+	limit    limit
+	numbers  map[string]*number // by canonical address
+	any      *Number            // template for those not listed
+
+	mu        sync.Mutex
+	binds     int
+	receivers []*conn
+	next      int        // whose turn it is
+	parked    []delivery // owed, while nobody receives
+}
+
+// number is a sender of an account, with its limit. Its place in the table stands for it in compact entries.
+type number struct {
+	place   uint32
+	addr    string // canonical digits
+	typed   string // with the type octet of E.164 in front, as the log writes it
+	account *account
+	limit   limit
+}
+
+// numberTable lists all numbers; it only grows, and readers never wait.
+type numberTable struct {
+	mu   sync.Mutex
+	list atomic.Pointer[[]*number]
+}
+
+func (t *numberTable) all() []*number {
+	if p := t.list.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (t *numberTable) add(n *number) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n.place = uint32(len(t.all()))
+	list := append(slices.Clone(t.all()), n)
+	t.list.Store(&list)
+}
+
+// numbersMax bounds what "*" may grow to.
+const numbersMax = 1 << 16
+
+func (s *server) openAccounts(accounts []Account) error {
+	s.accounts = make(map[string]*account, len(accounts))
+	for _, config := range accounts {
+		a := &account{config: config, numbers: map[string]*number{}}
+		var err error
+		if a.password, err = secret(config.Password); err != nil {
+			return fmt.Errorf("account %s: password: %w", config.SystemID, err)
+		}
+		if len(a.password) > 8 {
+			return fmt.Errorf("account %s: password: more than 8 octets (SMPP 3.4 §5.2.2)", config.SystemID)
+		}
+		if a.kinds, err = bindKinds(config.Binds); err != nil {
+			return fmt.Errorf("account %s: %w", config.SystemID, err)
+		}
+		if a.config.MaxBinds == 0 {
+			a.config.MaxBinds = maxBindsDefault
+		}
+		a.limit.set(config.Limit, burst(config.Burst))
+		for _, n := range config.Numbers {
+			if n.Number == anyNumber {
+				a.any = &n
+				continue
+			}
+			s.addNumber(a, canonicalPhone(n.Number), n)
+		}
+		s.accounts[config.SystemID] = a
+	}
+	return nil
+}
+
+func burst(d Duration) time.Duration {
+	if d == 0 {
+		return burstDefault
+	}
+	return time.Duration(d)
+}
+
+func (s *server) addNumber(a *account, addr string, config Number) *number {
+	n := &number{addr: addr, typed: typedAddress(typeE164, addr), account: a}
+	n.limit.set(config.Limit, burst(config.Burst))
+	s.numbers.add(n)
+	a.numbers[addr] = n
+	return n
+}
+
+// number finds a sender by its canonical address; nil when the account may not use it.
+func (s *server) number(a *account, addr string) *number {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n := a.numbers[addr]; n != nil {
+		return n
+	}
+	if a.any == nil || addr == "" || len(s.numbers.all()) >= numbersMax {
+		return nil
+	}
+	return s.addNumber(a, string([]byte(addr)), *a.any)
+}
+
+// bind admits a connection, or says why not.
+func (a *account) bind(c *conn, kind smpp.CommandID, password string) smpp.Status {
+	if password != a.password {
+		return smpp.StatusInvPassword
+	}
+	if !slices.Contains(a.kinds, kind) {
+		return smpp.StatusBindFailed
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.binds >= a.config.MaxBinds {
+		return smpp.StatusAlreadyBound
+	}
+	a.binds++
+	return smpp.StatusOK
+}
+
+// receive lets a connection receive, from what was owed while nobody did.
+func (a *account) receive(c *conn, nowMs uint32) {
+	a.mu.Lock()
+	parked := a.parked
+	a.parked = nil
+	a.receivers = append(a.receivers, c)
+	a.mu.Unlock()
+	if len(parked) > 0 {
+		a.deliver(parked, c, nowMs)
+	}
+}
+
+// leave ends a connection's bind; it gets nothing more.
+func (a *account) leave(c *conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.binds--
+	a.receivers = slices.DeleteFunc(a.receivers, func(r *conn) bool { return r == c })
+}
+
+// deliver hands over deliveries to one connection, first the preferred one; without any they wait for the next bind.
+func (a *account) deliver(batch []delivery, prefer *conn, nowMs uint32) {
+	if len(batch) == 0 {
+		return
+	}
+	if prefer != nil && prefer.box.addDeliveries(batch, nowMs) {
+		return
+	}
+	for {
+		a.mu.Lock()
+		if len(a.receivers) == 0 {
+			a.parked = append(a.parked, batch...)
+			a.mu.Unlock()
+			return
+		}
+		a.next++
+		c := a.receivers[a.next%len(a.receivers)]
+		a.mu.Unlock()
+		if c.box.addDeliveries(batch, nowMs) {
+			return
+		}
+		// That connection is closing: it takes itself off the list before it gives back what it holds.
+		a.drop(c)
+	}
+}
+
+func (a *account) drop(c *conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.receivers = slices.DeleteFunc(a.receivers, func(r *conn) bool { return r == c })
+}
+
+// receiver picks who gets the next receipts when they may come on any bind.
+func (a *account) receiver() *conn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.receivers) == 0 {
+		return nil
+	}
+	a.next++
+	return a.receivers[a.next%len(a.receivers)]
+}
+
+// owes says whether a receipt of a message is still to come. It looks everywhere: query_sm is rare.
+func (a *account) owes(id uint64) bool {
+	a.mu.Lock()
+	receivers := slices.Clone(a.receivers)
+	found := slices.ContainsFunc(a.parked, func(d delivery) bool { return d.id == id })
+	a.mu.Unlock()
+	for _, c := range receivers {
+		found = found || c.box.holds(id)
+	}
+	return found
+}

@@ -1,0 +1,183 @@
+package smsc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"fanline/smpp"
+)
+
+// Account is one client of the simulated carrier.
+type Account struct {
+	SystemID string   `yaml:"system_id"`
+	Password string   `yaml:"password"`         // as it is, or env:NAME, or file:PATH
+	Binds    []string `yaml:"binds,omitempty"`  // transceiver, transmitter, receiver; empty: all
+	MaxBinds int      `yaml:"max_binds"`        // at once; 0: 16
+	Limit    int      `yaml:"limit_per_second"` // parts per second over all numbers; 0: none
+	Numbers  []Number `yaml:"numbers"`          // the senders it may use
+	Burst    Duration `yaml:"burst,omitempty"`  // how much of a second the limit's bucket holds; 0: 100ms
+}
+
+// Number is a sender that an account may use. "*" stands for any other, each with the limit given.
+type Number struct {
+	Number string   `yaml:"number"`
+	Limit  int      `yaml:"limit_per_second"` // parts per second; 0: none
+	Burst  Duration `yaml:"burst,omitempty"`
+}
+
+const (
+	burstDefault    = 100 * time.Millisecond
+	maxBindsDefault = 16
+	anyNumber       = "*"
+)
+
+// Duration is a time.Duration that YAML writes as 20ms, 3s.
+type Duration time.Duration
+
+// UnmarshalText reads Go's form of a duration; it must not be negative.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is no duration, such as 20ms or 3s", b)
+	}
+	if v < 0 {
+		return fmt.Errorf("%s is negative", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// LoadAccounts reads the accounts file. Unknown keys and wrong values are refused with their line.
+func LoadAccounts(path string) ([]Account, error) {
+	var file struct {
+		Accounts []Account `yaml:"accounts"`
+	}
+	if err := loadYAML(path, &file); err != nil {
+		return nil, err
+	}
+	if err := checkAccounts(file.Accounts); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return file.Accounts, nil
+}
+
+// LoadScenario reads the scenario file. Unknown keys and wrong values are refused with their line.
+func LoadScenario(path string) (Scenario, error) {
+	s := DefaultScenario()
+	if err := loadYAML(path, &s); err != nil {
+		return s, err
+	}
+	if _, err := compileScenario(&s); err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func loadYAML(path string, into any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return fmt.Errorf("%s: empty", path)
+	}
+	if err := yaml.UnmarshalWithOptions(b, into, yaml.Strict()); err != nil {
+		return fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true)) // the line and what stands there
+	}
+	return nil
+}
+
+func checkAccounts(accounts []Account) error {
+	if len(accounts) == 0 {
+		return errors.New("accounts: none given")
+	}
+	seen := map[string]bool{}
+	for i, a := range accounts {
+		where := fmt.Sprintf("accounts[%d] (%s)", i, a.SystemID)
+		switch {
+		case a.SystemID == "" || len(a.SystemID) > 15:
+			return fmt.Errorf("%s: system_id: 1 to 15 octets (SMPP 3.4 §5.2.1)", where)
+		case seen[a.SystemID]:
+			return fmt.Errorf("%s: system_id: given twice", where)
+		case a.MaxBinds < 0:
+			return fmt.Errorf("%s: max_binds: %d is negative", where, a.MaxBinds)
+		case a.Limit < 0:
+			return fmt.Errorf("%s: limit_per_second: %d is negative", where, a.Limit)
+		}
+		seen[a.SystemID] = true
+		if _, err := bindKinds(a.Binds); err != nil {
+			return fmt.Errorf("%s: binds: %w", where, err)
+		}
+		if err := checkNumbers(a.Numbers); err != nil {
+			return fmt.Errorf("%s: %w", where, err)
+		}
+	}
+	return nil
+}
+
+func checkNumbers(numbers []Number) error {
+	if len(numbers) == 0 {
+		return errors.New(`numbers: none given; "*" allows any`)
+	}
+	seen := map[string]bool{}
+	for i, n := range numbers {
+		addr := canonicalPhone(n.Number)
+		switch {
+		case n.Number == "":
+			return fmt.Errorf("numbers[%d]: number: missing", i)
+		case len(addr) > 20:
+			return fmt.Errorf("numbers[%d]: number: longer than 20 octets (SMPP 3.4 §5.2.8)", i)
+		case seen[addr]:
+			return fmt.Errorf("numbers[%d]: number: %s is given twice", i, n.Number)
+		case n.Limit < 0:
+			return fmt.Errorf("numbers[%d]: limit_per_second: %d is negative", i, n.Limit)
+		}
+		seen[addr] = true
+	}
+	return nil
+}
+
+var errBindKind = errors.New("want transceiver, transmitter or receiver")
+
+func bindKinds(names []string) ([]smpp.CommandID, error) {
+	if len(names) == 0 {
+		return []smpp.CommandID{smpp.BindTransceiverID, smpp.BindTransmitterID, smpp.BindReceiverID}, nil
+	}
+	var out []smpp.CommandID
+	for _, name := range names {
+		switch name {
+		case "transceiver":
+			out = append(out, smpp.BindTransceiverID)
+		case "transmitter":
+			out = append(out, smpp.BindTransmitterID)
+		case "receiver":
+			out = append(out, smpp.BindReceiverID)
+		default:
+			return nil, fmt.Errorf("%q: %w", name, errBindKind)
+		}
+	}
+	return slices.Compact(out), nil
+}
+
+// secret resolves env:NAME and file:PATH.
+func secret(s string) (string, error) {
+	if name, ok := strings.CutPrefix(s, "env:"); ok {
+		v, set := os.LookupEnv(name)
+		if !set {
+			return "", fmt.Errorf("environment variable %s is not set", name)
+		}
+		return v, nil
+	}
+	if path, ok := strings.CutPrefix(s, "file:"); ok {
+		b, err := os.ReadFile(path)
+		return strings.TrimRight(string(b), "\r\n"), err
+	}
+	return s, nil
+}

@@ -1,0 +1,456 @@
+package smsc
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"fanline/smpp"
+)
+
+// conn is one connection: a reader that takes what the client says, a writer that says what is due. Between the two
+// stands the outbox; everything else here belongs to the reader alone.
+type conn struct {
+	s       *server
+	id      uint32
+	nc      net.Conn
+	account *account // nil before the bind
+	kind    smpp.CommandID
+	box     outbox
+	block   block
+	rng     uint64
+	ids     idRange
+
+	submits      int // since the bind
+	faults       []*fault
+	silent       int // submits still to be left unanswered
+	forced       int // submits still to be answered with forcedStatus
+	forcedStatus smpp.Status
+	cut          atomic.Bool // the writer sends half of the next answer and drops the connection
+
+	at       moment // of the read being worked on
+	answers  []response
+	owed     []delivery
+	acks     []ackRecord
+	submit   submitRecord
+	sm       smpp.SubmitSM
+	data     smpp.DataSM
+	senders  map[senderKey]*sender
+	lastKey  senderKey
+	last     *sender
+	heard    atomic.Int64 // ms of the last read
+	stopRead bool
+	lingers  bool // until the farewell is out
+	dropped  bool // by a fault: nothing more is said
+	counts   counts
+	reason   string
+}
+
+// senderKey is a source address as it came.
+type senderKey struct {
+	ton, npi byte
+	addr     string
+}
+
+// sender is what a source address came to.
+type sender struct {
+	number *number // nil: the account may not use it
+	typed  string
+	kind   byte
+}
+
+type ackRecord struct {
+	seq    uint32
+	status smpp.Status
+}
+
+const (
+	readBuffer = 256 << 10
+	// writeWithin is how long a client may leave its side unread before it is given up.
+	writeWithin = 30 * time.Second
+	// unbindWithin is how long the simulator waits for the end of a connection that unbinds.
+	unbindWithin = 2 * time.Second
+)
+
+func newConn(s *server, nc net.Conn) *conn {
+	c := &conn{s: s, nc: nc, id: s.nextConn.Add(1), senders: map[senderKey]*sender{}}
+	c.rng = mix64(s.plan.seed + uint64(c.id))
+	c.box.open(s.plan.window, s.now().ms)
+	return c
+}
+
+// run serves the connection to its end.
+func (c *conn) run() {
+	done := make(chan struct{})
+	writer := make(chan struct{})
+	go func() {
+		defer close(writer)
+		c.write(done)
+	}()
+	c.read()
+	close(done)
+	c.nc.Close()
+	<-writer
+	c.leave()
+}
+
+// leave logs the end and gives back what the client hasn't answered.
+func (c *conn) leave() {
+	name := ""
+	if c.account != nil {
+		name = c.account.config.SystemID
+		c.account.leave(c)
+		c.s.binds.Add(-1)
+	}
+	rest := c.box.close()
+	at := c.s.now()
+	c.block.reset(c.id, name, at.micros)
+	c.block.event(CommandClosed, false, smpp.StatusOK, 0, name, c.reason)
+	c.writeLog()
+	if c.account != nil {
+		c.account.deliver(rest, nil, at.ms)
+		c.s.logger.Info("bind ended", "account", name, "conn", c.id, "reason", c.reason, "owed", len(rest))
+	}
+}
+
+// finish asks the client to unbind: the simulator stops.
+func (c *conn) finish() {
+	c.nc.SetReadDeadline(time.Now().Add(unbindWithin))
+	if pdu, err := smpp.Append(nil, smpp.StatusOK, smpp.MaxSequence, &smpp.Unbind{}); err == nil {
+		c.box.drain(pdu, false)
+	}
+}
+
+func (c *conn) read() {
+	buf := make([]byte, readBuffer)
+	have := 0
+	c.nc.SetReadDeadline(time.Now().Add(c.s.plan.bindWithin))
+	for !c.stopRead {
+		n, err := c.nc.Read(buf[have:])
+		have += n
+		if n > 0 {
+			c.at = c.s.now()
+			c.heard.Store(int64(c.at.ms))
+			used := c.take(buf[:have])
+			if !c.flush() {
+				return
+			}
+			have = copy(buf, buf[used:have])
+			if c.stopRead {
+				c.linger(buf)
+				return
+			}
+		}
+		if err != nil {
+			if c.reason == "" {
+				c.reason = readReason(err, c.account != nil)
+			}
+			return
+		}
+	}
+}
+
+func readReason(err error, bound bool) string {
+	switch {
+	case errors.Is(err, io.EOF):
+		return "closed by the client"
+	case errors.Is(err, os.ErrDeadlineExceeded) && !bound:
+		return "no bind in time"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "no unbind_resp in time"
+	case errors.Is(err, net.ErrClosed):
+		return "closed by the simulator"
+	}
+	return err.Error()
+}
+
+// take works on every whole PDU in b and says how many octets it used.
+func (c *conn) take(b []byte) (used int) {
+	name := ""
+	if c.account != nil {
+		name = c.account.config.SystemID
+	}
+	c.block.reset(c.id, name, c.at.micros)
+	c.answers, c.owed, c.acks = c.answers[:0], c.owed[:0], c.acks[:0]
+	for !c.stopRead && len(b)-used >= smpp.HeaderLen {
+		h, err := smpp.ReadHeader(b[used:])
+		if err != nil {
+			c.rubbish(h, err)
+			break
+		}
+		end := used + int(h.Length)
+		if end > len(b) {
+			break
+		}
+		c.pdu(h, b[used:end:end])
+		used = end
+	}
+	return used
+}
+
+// flush writes the log, then lets go what it allows. It returns false when the log can't be written.
+func (c *conn) flush() bool {
+	for _, a := range c.acks {
+		c.block.ack(a.seq, a.status)
+	}
+	if !c.writeLog() {
+		return false
+	}
+	c.settle()
+	c.s.stats.add(&c.counts)
+	if len(c.owed) > 0 {
+		c.s.pending.Add(int64(len(c.owed)))
+		to := c
+		if c.s.plan.spread || c.kind == smpp.BindTransmitterID {
+			to = nil
+		}
+		c.account.deliver(c.owed, to, c.at.ms)
+	}
+	if c.dropped {
+		reset(c.nc)
+		return false
+	}
+	for c.box.addAnswers(c.answers, c.at.ms) {
+		c.answers = c.answers[:0]
+		select {
+		case <-c.box.space:
+		case <-time.After(writeWithin):
+			c.reason = "client doesn't read"
+			return false
+		}
+		if !c.box.full() {
+			break
+		}
+	}
+	return true
+}
+
+// reset closes a connection as a crash would, without a FIN.
+func reset(nc net.Conn) {
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	nc.Close()
+}
+
+func (c *conn) writeLog() bool {
+	if err := c.s.log.write(&c.block); err != nil {
+		c.reason = "log can't be written"
+		c.s.fail(err)
+		return false
+	}
+	return true
+}
+
+// pdu works on one PDU; b is all of it.
+func (c *conn) pdu(h smpp.Header, b []byte) {
+	switch h.ID {
+	case smpp.SubmitSMID:
+		c.takeSubmit(h, b)
+	case smpp.DeliverSMRespID, smpp.DataSMRespID:
+		c.acks = append(c.acks, ackRecord{h.Sequence, h.Status})
+	case smpp.DataSMID:
+		c.takeData(h, b)
+	case smpp.BindReceiverID, smpp.BindTransmitterID, smpp.BindTransceiverID:
+		c.bind(h, b)
+	case smpp.EnquireLinkID:
+		c.reply(smpp.StatusOK, h.Sequence, &smpp.EnquireLinkResp{})
+	case smpp.EnquireLinkRespID:
+	case smpp.UnbindID:
+		c.unbind(h)
+	case smpp.UnbindRespID:
+		c.block.event("unbind_resp", true, h.Status, h.Sequence, "", "")
+		c.stopRead, c.reason = true, "unbound by the simulator"
+	case smpp.QuerySMID:
+		c.query(h, b)
+	case smpp.GenericNackID:
+		c.block.event("generic_nack", true, h.Status, h.Sequence, "", "")
+		c.acks = append(c.acks, ackRecord{h.Sequence, h.Status})
+	default:
+		c.s.stats.protocolErrors.Add(1)
+		c.block.event(CommandProtocolError, true, smpp.StatusInvCmdID, h.Sequence, "", "command "+h.ID.String())
+		if !h.ID.IsResponse() {
+			c.reply(smpp.StatusInvCmdID, h.Sequence, &smpp.GenericNack{})
+		}
+	}
+}
+
+// rubbish answers what is no SMPP and ends this connection; the stream is out of step.
+func (c *conn) rubbish(h smpp.Header, err error) {
+	status := smpp.StatusInvCmdLen
+	var protocol *smpp.ProtocolError
+	if errors.As(err, &protocol) {
+		status = protocol.Status
+	}
+	c.s.stats.protocolErrors.Add(1)
+	c.block.event(CommandProtocolError, true, status, h.Sequence, "", err.Error())
+	pdu, _ := smpp.Append(nil, status, h.Sequence, &smpp.GenericNack{})
+	c.box.drain(pdu, true)
+	c.stopRead, c.lingers, c.reason = true, true, "protocol error"
+}
+
+// linger gives the farewell time to arrive: a connection closed with octets unread would be reset under it.
+func (c *conn) linger(buf []byte) {
+	if !c.lingers {
+		return
+	}
+	select {
+	case <-c.box.said:
+	case <-time.After(unbindWithin):
+	}
+	c.nc.SetReadDeadline(time.Now().Add(unbindWithin / 4))
+	for range lingerReads {
+		if _, err := c.nc.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
+const lingerReads = 16
+
+func (c *conn) reply(status smpp.Status, seq uint32, p smpp.PDU) {
+	pdu, err := smpp.Append(nil, status, seq, p)
+	if err != nil {
+		c.s.logger.Error("simulator can't encode an answer", "error", err)
+		return
+	}
+	c.box.say(pdu)
+}
+
+func (c *conn) bind(h smpp.Header, b []byte) {
+	var p smpp.Bind
+	if _, err := smpp.DecodeInto(b, &p); err != nil {
+		c.rubbish(h, err)
+		return
+	}
+	status := smpp.StatusAlreadyBound
+	a := c.s.accounts[p.SystemID]
+	switch {
+	case c.account != nil:
+	case a == nil:
+		status = smpp.StatusInvSystemID
+	default:
+		status = a.bind(c, h.ID, p.Password)
+	}
+	systemID := string([]byte(p.SystemID))
+	c.block.event(h.ID.String(), true, status, h.Sequence, systemID, c.nc.RemoteAddr().String())
+	c.s.logger.Info("bind", "account", systemID, "conn", c.id, "kind", h.ID.String(), "status", status.String())
+	resp := &smpp.BindResp{Kind: h.ID.Response(), SystemID: "fanline-smsc"}
+	resp.Options = resp.Options.Append(smpp.TagScInterfaceVersion, []byte{smpp.Version34})
+	if status != smpp.StatusOK {
+		c.reply(status, h.Sequence, resp)
+		return
+	}
+	if !c.writeLog() { // the bind stands in the log before it is answered
+		c.stopRead = true
+		return
+	}
+	c.block.reset(c.id, a.config.SystemID, c.at.micros)
+	c.account, c.kind = a, h.ID
+	c.faults = c.s.faultsOf(a.config.SystemID)
+	c.s.binds.Add(1)
+	c.nc.SetReadDeadline(time.Time{})
+	c.reply(status, h.Sequence, resp)
+	if h.ID != smpp.BindTransmitterID {
+		c.box.receive(c.at.ms)
+		a.receive(c, c.at.ms)
+	}
+}
+
+func (c *conn) unbind(h smpp.Header) {
+	c.block.event("unbind", true, smpp.StatusOK, h.Sequence, "", "")
+	c.reason = "unbound by the client"
+	pdu, _ := smpp.Append(nil, smpp.StatusOK, h.Sequence, &smpp.UnbindResp{})
+	c.box.drain(pdu, true)
+	c.nc.SetReadDeadline(time.Now().Add(unbindWithin)) // the client closes; if it doesn't, we do
+}
+
+// settle frees the window and decides what refused deliveries come to.
+func (c *conn) settle() {
+	if len(c.acks) == 0 {
+		return
+	}
+	var texts []ackedText
+	done := int64(0)
+	c.box.mu.Lock()
+	for _, a := range c.acks {
+		r := c.box.ack(a.seq)
+		switch {
+		case !r.known:
+		case a.status != smpp.StatusOK && retryable(a.status):
+			r.d.flags |= deliverAgain
+			r.d.due = c.at.ms + uint32(c.s.plan.resend/time.Millisecond)
+			c.box.receipts.add(r.d)
+		default:
+			done++
+			if r.d.flags&deliverText != 0 {
+				texts = append(texts, ackedText{r.d.id, r.d.number, a.status})
+			}
+		}
+	}
+	blocked := c.box.due.n+c.box.texts.n > 0
+	c.box.mu.Unlock()
+	if blocked {
+		wakeUp(c.box.wake)
+	}
+	c.s.pending.Add(-done)
+	c.s.stats.receiptsAcked.Add(done - int64(len(texts)))
+	for _, t := range texts {
+		c.s.textAcked(t, c.at.micros)
+	}
+}
+
+// retryable says whether a refused deliver_sm is sent again (SMPP 3.4 §5.1.3; reference/smpp.md section 5).
+func retryable(s smpp.Status) bool {
+	class := s.Class()
+	return class == smpp.ClassThrottle || class == smpp.ClassTransient
+}
+
+// idRange is a run of message ids taken from the server at once.
+type idRange struct{ next, end uint64 }
+
+const idRangeLen = 1024
+
+func (c *conn) takeID() uint64 {
+	if c.ids.next == c.ids.end {
+		c.ids.end = c.s.nextID.Add(idRangeLen)
+		c.ids.next = c.ids.end - idRangeLen
+	}
+	c.ids.next++
+	return c.ids.next
+}
+
+// random is splitmix64, seeded by the scenario and the connection.
+func (c *conn) random() uint64 {
+	c.rng += 0x9e3779b97f4a7c15
+	x := c.rng
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// query answers with what is known: messages whose receipt is owed are on their way, the others are forgotten.
+func (c *conn) query(h smpp.Header, b []byte) {
+	var q smpp.QuerySM
+	if _, err := smpp.DecodeInto(b, &q); err != nil {
+		c.rubbish(h, err)
+		return
+	}
+	if c.account == nil {
+		c.reply(smpp.StatusInvBindStatus, h.Sequence, &smpp.QuerySMResp{})
+		return
+	}
+	resp := &smpp.QuerySMResp{MessageID: string([]byte(q.MessageID))}
+	status := smpp.StatusQueryFailed
+	if id, ok := c.s.plan.form.Parse(q.MessageID); !ok {
+		status = smpp.StatusInvMsgID
+	} else if c.account.owes(id) {
+		status, resp.MessageState = smpp.StatusOK, stateEnroute
+	}
+	c.reply(status, h.Sequence, resp)
+}
+
+const stateEnroute = 1 // SMPP 3.4 §5.2.28

@@ -1,0 +1,140 @@
+package smsc
+
+import (
+	"time"
+
+	"fanline/smpp"
+	"fanline/smpp/text"
+)
+
+// Kind tells the entries of the log apart.
+type Kind uint8
+
+// The kinds of entry.
+const (
+	KindStart       Kind = iota + 1 // the simulator started on this log
+	KindEvent                       // bind, unbind, closed connection, protocol error: Command says which
+	KindSubmit                      // a submit_sm or data_sm with the answer it was given
+	KindReceipt                     // a deliver_sm that carries a receipt, written before it was sent
+	KindReply                       // a deliver_sm that carries a text from a phone, written before it was sent
+	KindDeliverResp                 // the answer to a receipt or reply
+	KindQueued                      // a text from a phone that the simulator took in and owes to the number
+)
+
+// The events' names beside those of PDUs.
+const (
+	CommandClosed        = "closed"         // the connection ended; Text says why
+	CommandProtocolError = "protocol_error" // what came was no SMPP; Text says what
+)
+
+// Entry is one record of the log. Its slices and strings alias the reader's buffers: copy what outlives the call.
+type Entry struct {
+	Kind      Kind
+	Micros    int64  // when: microseconds since 1970; for what was received the moment after the read that brought it
+	Conn      uint32 // number of the connection, unique within a log; 0 when there is none
+	Account   string // system_id of the connection; empty before a bind
+	Command   string // name of the PDU, or CommandClosed, CommandProtocolError, "start", "queued"
+	In        bool   // came from the client
+	Status    smpp.Status
+	Seq       uint32
+	MessageID uint64 // number of the message; ID writes it as on the wire. For KindReply and KindQueued that of the text
+	IDForm    IDForm // how MessageID is written in responses
+
+	Source, Destination       string
+	SourceType, DestType      byte // packed TON and NPI
+	ESMClass, DataCoding      byte
+	Registered                byte
+	UDH                       []byte // user data header with its length octet, when there is one
+	Octets                    []byte // what follows it: the text as encoded
+	Ref                       uint16 // reference of a long message
+	Part, Parts               byte   // from UDH or SAR; 1 of 1 otherwise
+	Key                       []byte // vendor TLV 0x1400
+	Broadcast, Member         uint32 // what Key names when it is that of a broadcast
+	KeyKind                   KeyKind
+	TLVs                      smpp.Options // all TLVs in wire order; nil when only the key came
+	Stat                      Stat         // of a receipt; of a submit: what its receipt will say
+	Lost, Duplicate, Unwanted bool         // of a submit: its receipt gets lost, comes twice, was not asked for
+	Unanswered                bool         // of a submit: accepted, and by a fault never answered
+	DelayMillis               uint32       // of a submit: its receipt is due so long after it
+	Again                     bool         // of a receipt or reply: not the first sending
+	Text                      string       // of an event: remote address or reason; of KindStart: version
+}
+
+// KeyKind says what sort of key a submit carried.
+type KeyKind uint8
+
+// The sorts of key.
+const (
+	KeyNone      KeyKind = iota
+	KeyBroadcast         // b<broadcast>.<member>
+	KeyULID              // one-to-one and automatic replies
+	KeyOther
+)
+
+// Time is when the entry happened, to the microsecond.
+func (e *Entry) Time() time.Time { return time.UnixMicro(e.Micros) }
+
+// Accepted says whether the entry is a submit that the simulator took.
+func (e *Entry) Accepted() bool { return e.Kind == KindSubmit && e.Status == smpp.StatusOK }
+
+// ID is the message id as responses write it; empty when there is none.
+func (e *Entry) ID() string {
+	if e.MessageID == 0 {
+		return ""
+	}
+	return string(e.IDForm.Append(nil, e.MessageID))
+}
+
+// Message decodes the text that the octets stand for.
+func (e *Entry) Message() string {
+	if len(e.Octets) == 0 {
+		return ""
+	}
+	return text.Decode(e.DataCoding, e.Octets)
+}
+
+// Stat is the final state that a receipt reports.
+type Stat uint8
+
+// The states of SMPP 3.4 §5.2.28 that a receipt of the simulator may report.
+const (
+	StatNone Stat = iota
+	StatDelivered
+	StatExpired
+	StatDeleted
+	StatUndeliverable
+	StatUnknown
+	StatRejected
+)
+
+// statTable holds the word of the receipt's text (SMPP 3.4 appendix B), message_state (§5.2.28) and the err field.
+var statTable = [...]struct {
+	name  string
+	state byte
+	err   string
+}{
+	StatNone:          {"", 0, ""},
+	StatDelivered:     {"DELIVRD", 2, "000"},
+	StatExpired:       {"EXPIRED", 3, "027"},
+	StatDeleted:       {"DELETED", 4, "028"},
+	StatUndeliverable: {"UNDELIV", 5, "001"},
+	StatUnknown:       {"UNKNOWN", 7, "255"},
+	StatRejected:      {"REJECTD", 8, "069"},
+}
+
+// String is the state's word in a receipt: DELIVRD, EXPIRED, DELETED, UNDELIV, UNKNOWN, REJECTD.
+func (s Stat) String() string {
+	if int(s) < len(statTable) {
+		return statTable[s].name
+	}
+	return ""
+}
+
+func parseStat(s string) (Stat, bool) {
+	for i, row := range statTable {
+		if i > 0 && row.name == s {
+			return Stat(i), true
+		}
+	}
+	return StatNone, false
+}

@@ -1,0 +1,110 @@
+package smsc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// IDForm is how a message id is written. The simulator counts messages with one 64-bit number; real carriers write it
+// in many ways and not seldom in another way in the receipt than in the response, which is what makes receipts unmatched.
+type IDForm uint8
+
+// The forms of a message id.
+const (
+	IDDecimal IDForm = iota // 1776000000000001
+	IDHex                   // 64f41d0f2e401
+	IDHexUpper
+	IDPadded // decimal with zeros to 20 places
+	IDUUID   // 8-4-4-4-12, made of the number by a fixed mixing
+)
+
+var idFormNames = [...]string{IDDecimal: "decimal", IDHex: "hex", IDHexUpper: "hex-upper", IDPadded: "padded", IDUUID: "uuid"}
+
+func (f IDForm) String() string {
+	if int(f) < len(idFormNames) {
+		return idFormNames[f]
+	}
+	return "id-form-" + strconv.Itoa(int(f))
+}
+
+// ParseIDForm reads the name of a form; the error lists those there are.
+func ParseIDForm(s string) (IDForm, error) {
+	for i, name := range idFormNames {
+		if s == name {
+			return IDForm(i), nil
+		}
+	}
+	return 0, fmt.Errorf("id form %q: want one of %s", s, strings.Join(idFormNames[:], ", "))
+}
+
+const hexLower = "0123456789abcdef"
+
+// Append writes id in the form.
+func (f IDForm) Append(dst []byte, id uint64) []byte {
+	switch f {
+	case IDHex:
+		return strconv.AppendUint(dst, id, 16)
+	case IDHexUpper:
+		start := len(dst)
+		dst = strconv.AppendUint(dst, id, 16)
+		for i := start; i < len(dst); i++ {
+			if dst[i] >= 'a' {
+				dst[i] -= 'a' - 'A'
+			}
+		}
+		return dst
+	case IDPadded:
+		start := len(dst)
+		dst = append(dst, "00000000000000000000"...)
+		for i := start + 19; i >= start; i-- {
+			dst[i] = byte('0' + id%10)
+			id /= 10
+		}
+		return dst
+	case IDUUID:
+		return appendUUID(dst, mix64(id), id)
+	default:
+		return strconv.AppendUint(dst, id, 10)
+	}
+}
+
+// Parse reads back what Append wrote, for query_sm.
+func (f IDForm) Parse(s string) (uint64, bool) {
+	switch f {
+	case IDHex, IDHexUpper:
+		v, err := strconv.ParseUint(s, 16, 64)
+		return v, err == nil
+	case IDUUID:
+		if len(s) != 36 {
+			return 0, false
+		}
+		v, err := strconv.ParseUint(s[19:23]+s[24:], 16, 64)
+		return v, err == nil
+	default:
+		v, err := strconv.ParseUint(s, 10, 64)
+		return v, err == nil
+	}
+}
+
+func appendUUID(dst []byte, hi, lo uint64) []byte {
+	for i := range 32 {
+		if i == 8 || i == 12 || i == 16 || i == 20 {
+			dst = append(dst, '-')
+		}
+		word := hi
+		if i >= 16 {
+			word = lo
+		}
+		dst = append(dst, hexLower[word>>(60-4*(i%16))&15])
+	}
+	return dst
+}
+
+// mix64 is the finalizer of splitmix64: a bijection that spreads consecutive numbers.
+func mix64(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

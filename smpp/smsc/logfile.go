@@ -1,0 +1,235 @@
+package smsc
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/klauspost/compress/s2"
+)
+
+// The log is a row of segments NNNNNNNN.smsclog. A segment is a line of text that names the format, then blocks:
+// length of the payload and CRC-32C of the rest as little-endian 32-bit numbers, an octet of flags, the payload.
+const (
+	segmentMagic  = "fanline smsc log 1\n"
+	segmentSuffix = ".smsclog"
+
+	blockHeaderLen  = 9
+	blockPayloadMax = 8 << 20
+	blockS2         = 1 << 0 // payload is one s2 block
+
+	// compressFrom is the number of literal octets of text per record from which s2 on top saves more than it costs
+	// (docs in doc.go: a broadcast with a name in it stays below, every text different lies above).
+	compressFrom = 24
+	compressMin  = 512
+)
+
+// castagnoli has hardware support; the table is a constant in all but syntax.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// seal finishes the block and gives the bytes to write, valid until the next reset.
+func (b *block) seal() []byte {
+	b.endRun()
+	payload := b.buf[blockHeaderLen:]
+	out := b.buf
+	flags := byte(0)
+	if b.literals > compressFrom*b.records && len(payload) >= compressMin {
+		need := blockHeaderLen + s2.MaxEncodedLen(len(payload))
+		if cap(b.packed) < need {
+			b.packed = make([]byte, need)
+		}
+		packed := s2.Encode(b.packed[blockHeaderLen:need], payload)
+		if len(packed) < len(payload) {
+			out = b.packed[:blockHeaderLen+len(packed)]
+			flags = blockS2
+		}
+	}
+	out[8] = flags
+	binary.LittleEndian.PutUint32(out, uint32(len(out)-blockHeaderLen))
+	binary.LittleEndian.PutUint32(out[4:], crc32.Checksum(out[8:], castagnoli()))
+	return out
+}
+
+// logWriter appends blocks to the newest segment. What Write returned from has been given to the operating system, so
+// it survives the end of the process in any way; it doesn't promise to survive the loss of power.
+type logWriter struct {
+	dir          string
+	segmentBytes int64
+	form         IDForm
+	version      string
+
+	mu   sync.Mutex
+	lock *os.File
+	file *os.File
+	seq  int
+	size int64
+	head block
+	now  func() int64
+	err  error // the first failure; nothing is written after it
+}
+
+const segmentBytesDefault = 256 << 20
+
+// lockLog takes the log for this process, so that no second simulator writes into it.
+func lockLog(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("smsc log: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("smsc log: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("smsc log %s: another simulator writes it: %w", dir, err)
+	}
+	return f, nil
+}
+
+// segments lists a directory's segments in the order they were written.
+func segments(dir string) ([]string, error) {
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("smsc log: %w", err)
+	}
+	var out []string
+	for _, n := range names {
+		if strings.HasSuffix(n.Name(), segmentSuffix) && n.Type().IsRegular() {
+			out = append(out, filepath.Join(dir, n.Name()))
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+func segmentNumber(path string) (int, error) {
+	var n int
+	if _, err := fmt.Sscanf(filepath.Base(path), "%08d"+segmentSuffix, &n); err != nil {
+		return 0, fmt.Errorf("smsc log %s: not the name of a segment", path)
+	}
+	return n, nil
+}
+
+// openLog goes on with the newest segment, which must end at a whole block (restore cuts it there), or starts the first.
+func openLog(w *logWriter) error {
+	segs, err := segments(w.dir)
+	if err != nil {
+		return err
+	}
+	if w.segmentBytes == 0 {
+		w.segmentBytes = segmentBytesDefault
+	}
+	if len(segs) == 0 {
+		return w.nextSegment()
+	}
+	path := segs[len(segs)-1]
+	if w.seq, err = segmentNumber(path); err != nil {
+		return err
+	}
+	w.file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("smsc log: %w", err)
+	}
+	w.size, err = w.file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("smsc log %s: %w", path, err)
+	}
+	if w.size < int64(len(segmentMagic)) { // the crash came between creating the segment and its first line
+		if err := w.file.Truncate(0); err != nil {
+			return fmt.Errorf("smsc log %s: %w", path, err)
+		}
+		return w.beginSegment()
+	}
+	return w.writeStart(false)
+}
+
+func (w *logWriter) nextSegment() error {
+	if w.file != nil {
+		if err := w.file.Close(); err != nil {
+			return fmt.Errorf("smsc log: %w", err)
+		}
+	}
+	w.seq++
+	path := filepath.Join(w.dir, fmt.Sprintf("%08d%s", w.seq, segmentSuffix))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("smsc log: %w", err)
+	}
+	w.file = f
+	return w.beginSegment()
+}
+
+func (w *logWriter) beginSegment() error {
+	if _, err := w.file.WriteString(segmentMagic); err != nil {
+		return fmt.Errorf("smsc log: %w", err)
+	}
+	w.size = int64(len(segmentMagic))
+	return w.writeStart(w.seq > 1)
+}
+
+// writeStart says how ids are written: each segment can then be read alone.
+func (w *logWriter) writeStart(again bool) error {
+	w.head.reset(0, "", w.now())
+	w.head.start(w.version, w.form, again)
+	return w.put(w.head.seal())
+}
+
+func (w *logWriter) put(sealed []byte) error {
+	n, err := w.file.Write(sealed)
+	w.size += int64(n)
+	if err != nil {
+		return fmt.Errorf("smsc log %s: %w", w.file.Name(), err)
+	}
+	return nil
+}
+
+// write seals a block and appends it. After the first failure it refuses everything: an SMSC that can't write its log
+// doesn't answer.
+func (w *logWriter) write(b *block) error {
+	if b.empty() {
+		return nil
+	}
+	sealed := b.seal()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	if w.size >= w.segmentBytes {
+		w.err = w.nextSegment()
+	}
+	if w.err == nil {
+		w.err = w.put(sealed)
+	}
+	return w.err
+}
+
+func (w *logWriter) bytes() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return int64(w.seq-1)*w.segmentBytes + w.size
+}
+
+func (w *logWriter) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = errors.New("smsc log: closed")
+	}
+	var err error
+	if w.file != nil {
+		err = w.file.Close()
+	}
+	if w.lock != nil {
+		err = errors.Join(err, w.lock.Close())
+	}
+	return err
+}

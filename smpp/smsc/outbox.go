@@ -1,0 +1,279 @@
+package smsc
+
+import (
+	"slices"
+	"sync"
+
+	"fanline/smpp"
+)
+
+// outbox is all that a connection still has to say: answers and receipts with their times, and the window of
+// deliver_sm that the client hasn't answered. Reader and writer of the connection meet here, once per read or flush.
+type outbox struct {
+	wake  chan struct{} // capacity 1: the writer has something to do now
+	space chan struct{} // capacity 1: the reader may go on
+	said  chan struct{} // closed once the farewell is written
+
+	mu        sync.Mutex
+	closed    bool   // takes nothing more
+	comes     uint32 // ms at which the writer comes by itself
+	receiving bool   // may be sent deliver_sm
+	draining  bool   // unbinding: answers only, then the farewell
+	farewell  []byte
+	hangUp    bool // close our side after the farewell
+	control   []byte
+
+	answers   *wheel[response]
+	ready     queue[response]
+	receipts  *wheel[delivery]
+	due       queue[delivery]
+	texts     queue[delivery] // from phones: they don't wait behind receipts
+	window    []inflight      // ring by sequence number
+	windowMax int
+	unacked   int
+	sequence  uint32
+}
+
+// inflight is a deliver_sm that waits for its answer; seq 0 marks an empty place.
+type inflight struct {
+	seq  uint32
+	sent uint32 // ms
+	d    delivery
+}
+
+const (
+	answerSlots   = 2048 // of 1 ms
+	receiptSlots  = 4096
+	receiptSlotMs = 8
+
+	// answersMax answers waiting stop the reader: a client that doesn't read is not read from.
+	answersMax = 1 << 16
+	// flushAnswers bounds one write, so that a long stall doesn't become one huge buffer.
+	flushAnswers = 4096
+)
+
+func (b *outbox) open(window int, nowMs uint32) {
+	size := 2
+	for size < 2*window {
+		size *= 2
+	}
+	b.wake, b.space, b.said = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{})
+	b.answers = newWheel[response](answerSlots, 1, nowMs)
+	b.window, b.windowMax = make([]inflight, size), window
+}
+
+// receive prepares for deliver_sm.
+func (b *outbox) receive(nowMs uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.receipts = newWheel[delivery](receiptSlots, receiptSlotMs, nowMs)
+	b.receiving = true
+}
+
+func wakeUp(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// say queues an encoded PDU to be written at once.
+func (b *outbox) say(pdu []byte) {
+	b.mu.Lock()
+	b.control = append(b.control, pdu...)
+	b.mu.Unlock()
+	wakeUp(b.wake)
+}
+
+// addAnswers takes answers, those due at once apart from those for later. It returns whether the reader must wait.
+func (b *outbox) addAnswers(batch []response, nowMs uint32) (full bool) {
+	if len(batch) == 0 {
+		return false
+	}
+	b.mu.Lock()
+	first := batch[0].due
+	for _, r := range batch {
+		if int32(r.due-nowMs) <= 0 {
+			b.ready.push(&b.answers.chunks, r)
+		} else {
+			b.answers.add(r)
+		}
+		if int32(r.due-first) < 0 {
+			first = r.due
+		}
+	}
+	wake := b.early(first, nowMs)
+	full = b.answers.n+b.ready.n >= answersMax
+	b.mu.Unlock()
+	if wake {
+		wakeUp(b.wake)
+	}
+	return full
+}
+
+// early says whether something due at first wouldn't be served in time by the writer's next round.
+func (b *outbox) early(first, nowMs uint32) bool {
+	return int32(first-nowMs) <= 0 || int32(b.comes-first) > wakeSlackMs
+}
+
+// wakeSlackMs is how much later than its time something may leave before the writer is woken for it.
+const wakeSlackMs = 2
+
+// line puts a delivery whose time has come in line.
+func (b *outbox) line(d delivery) {
+	if d.flags&deliverText != 0 {
+		b.texts.push(&b.receipts.chunks, d)
+		return
+	}
+	b.due.push(&b.receipts.chunks, d)
+}
+
+// nextInLine takes the delivery to send next, texts first.
+func (b *outbox) nextInLine() (delivery, bool) {
+	if d, ok := b.texts.pop(&b.receipts.chunks); ok {
+		return d, true
+	}
+	return b.due.pop(&b.receipts.chunks)
+}
+
+// full says whether more answers wait than a client that reads would leave.
+func (b *outbox) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.answers.n+b.ready.n >= answersMax
+}
+
+// addDeliveries takes deliveries unless the connection is closing or never receives.
+func (b *outbox) addDeliveries(batch []delivery, nowMs uint32) bool {
+	b.mu.Lock()
+	if b.closed || b.draining || !b.receiving {
+		b.mu.Unlock()
+		return false
+	}
+	first := batch[0].due
+	for _, d := range batch {
+		if int32(d.due-nowMs) <= 0 {
+			b.line(d)
+		} else {
+			b.receipts.add(d)
+		}
+		if int32(d.due-first) < 0 {
+			first = d.due
+		}
+	}
+	wake := b.early(first, nowMs)
+	b.mu.Unlock()
+	if wake {
+		wakeUp(b.wake)
+	}
+	return true
+}
+
+// ackResult is what a deliver_sm_resp did.
+type ackResult struct {
+	d     delivery
+	known bool
+}
+
+// ack frees a place of the window.
+func (b *outbox) ack(seq uint32) ackResult {
+	w := &b.window[seq&uint32(len(b.window)-1)]
+	if w.seq != seq || seq == 0 {
+		return ackResult{}
+	}
+	d := w.d
+	*w = inflight{}
+	b.unacked--
+	return ackResult{d, true}
+}
+
+// place finds a sequence number whose place in the ring is free; the caller has made sure that one is.
+func (b *outbox) place(d delivery, nowMs uint32) uint32 {
+	for {
+		b.sequence++
+		if b.sequence > smpp.MaxSequence {
+			b.sequence = 1
+		}
+		w := &b.window[b.sequence&uint32(len(b.window)-1)]
+		if w.seq == 0 {
+			*w = inflight{seq: b.sequence, sent: nowMs, d: d}
+			b.unacked++
+			return b.sequence
+		}
+	}
+}
+
+// overdue puts deliveries that were not answered for resendMs back in line.
+func (b *outbox) overdue(nowMs, resendMs uint32) {
+	if b.unacked == 0 {
+		return
+	}
+	for i := range b.window {
+		w := &b.window[i]
+		if w.seq != 0 && nowMs-w.sent >= resendMs {
+			w.d.flags |= deliverAgain
+			b.line(w.d)
+			*w = inflight{}
+			b.unacked--
+		}
+	}
+}
+
+// drain begins the end: no more deliver_sm, and the farewell once all answers are out.
+func (b *outbox) drain(farewell []byte, hangUp bool) {
+	b.mu.Lock()
+	if !b.draining {
+		b.draining, b.farewell, b.hangUp = true, farewell, hangUp
+	}
+	b.mu.Unlock()
+	wakeUp(b.wake)
+}
+
+// close gives back every delivery that the client hasn't answered; nothing is taken afterwards.
+func (b *outbox) close() []delivery {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	if b.receipts == nil {
+		return nil
+	}
+	out := make([]delivery, 0, b.receipts.n+b.due.n+b.texts.n+b.unacked)
+	for i := range b.window {
+		if w := &b.window[i]; w.seq != 0 {
+			w.d.flags |= deliverAgain
+			out = append(out, w.d)
+		}
+	}
+	for {
+		d, ok := b.nextInLine()
+		if !ok {
+			break
+		}
+		out = append(out, d)
+	}
+	b.receipts.drain(func(d delivery) { out = append(out, d) })
+	return out
+}
+
+// holds says whether a delivery of a message waits here.
+func (b *outbox) holds(id uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.window {
+		if b.window[i].seq != 0 && b.window[i].d.id == id {
+			return true
+		}
+	}
+	for i, first := range append(slices.Clone(b.receipts.slots), b.due.head) {
+		skip := 0
+		if i == len(b.receipts.slots) {
+			skip = b.due.at
+		}
+		for k := first; k != nil; k, skip = k.next, 0 {
+			if slices.ContainsFunc(k.e[skip:k.n], func(d delivery) bool { return d.id == id }) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,236 @@
+package smsc
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"fanline/smpp"
+)
+
+// owedReceipt is an accepted submit whose receipt was not answered yet.
+type owedReceipt struct {
+	account, number string
+	d               delivery
+	due             int64 // microseconds since 1970
+	copies          int8
+}
+
+// sentUnder names a deliver_sm by connection and sequence number.
+type sentUnder struct {
+	conn, seq uint32
+}
+
+// recovery collects from the log what the simulator still owes.
+type recovery struct {
+	receipts map[uint64]owedReceipt
+	texts    map[uint64]*recoveredText
+	inFlight map[sentUnder]sentPartOf
+	lastID   uint64
+	lastConn uint32
+}
+
+type sentPartOf struct {
+	id   uint64
+	part byte // 0: a receipt
+}
+
+type recoveredText struct {
+	account, number, phone string
+	esm, dcs               byte
+	parts                  []inboundPart
+}
+
+// restore reads the log of earlier runs, cuts its torn end, and takes up what it says is owed.
+func (s *server) restore(dir string) error {
+	segs, err := segments(dir)
+	if err != nil {
+		return err
+	}
+	r := &recovery{receipts: map[uint64]owedReceipt{}, texts: map[uint64]*recoveredText{}, inFlight: map[sentUnder]sentPartOf{}}
+	d := decoder{}
+	for i, seg := range segs {
+		good, size, err := readSegment(seg, &d, r.entry)
+		if err != nil {
+			return err
+		}
+		if good == size {
+			continue
+		}
+		if i < len(segs)-1 {
+			return fmt.Errorf("%w: %s at offset %d: block is cut off, yet a later segment exists", ErrCorrupt, seg, good)
+		}
+		if err := cutTail(seg, good); err != nil {
+			return err
+		}
+		s.logger.Warn("simulator's log had a torn end", "segment", seg, "cut_bytes", size-good)
+	}
+	s.takeUp(r)
+	return nil
+}
+
+// cutTail keeps what is cut off in a file beside the segment: it is evidence.
+func cutTail(path string, good int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("smsc log: %w", err)
+	}
+	defer f.Close()
+	aside, err := os.Create(fmt.Sprintf("%s.torn-%d", path, good))
+	if err != nil {
+		return fmt.Errorf("smsc log: %w", err)
+	}
+	defer aside.Close()
+	if _, err := f.Seek(good, 0); err != nil {
+		return fmt.Errorf("smsc log: %w", err)
+	}
+	if _, err := bufio.NewReader(f).WriteTo(aside); err != nil {
+		return fmt.Errorf("smsc log: %w", err)
+	}
+	return f.Truncate(good)
+}
+
+// entry follows one entry of the log.
+func (r *recovery) entry(e *Entry) error {
+	r.lastConn = max(r.lastConn, e.Conn)
+	switch e.Kind {
+	case KindSubmit:
+		r.lastID = max(r.lastID, e.MessageID)
+		if e.Accepted() && e.Stat != StatNone && !e.Lost {
+			r.submit(e)
+		}
+	case KindQueued:
+		r.lastID = max(r.lastID, e.MessageID)
+		x := r.texts[e.MessageID]
+		if x == nil {
+			x = &recoveredText{account: e.Account, number: e.Destination, phone: e.Source, esm: e.ESMClass, dcs: e.DataCoding}
+			r.texts[e.MessageID] = x
+		}
+		x.parts = append(x.parts, inboundPart{udh: slices.Clone(e.UDH), octets: slices.Clone(e.Octets)})
+	case KindReceipt:
+		r.inFlight[sentUnder{e.Conn, e.Seq}] = sentPartOf{id: e.MessageID}
+	case KindReply:
+		r.inFlight[sentUnder{e.Conn, e.Seq}] = sentPartOf{id: e.MessageID, part: e.Part}
+	case KindDeliverResp:
+		r.answered(e)
+	}
+	return nil
+}
+
+func (r *recovery) submit(e *Entry) {
+	o := owedReceipt{
+		account: e.Account, number: canonicalPhone(e.Source), due: e.Micros + int64(e.DelayMillis)*1000, copies: 1,
+		d: delivery{
+			id: e.MessageID, from: parsePhone([]byte(canonicalPhone(e.Destination))), submitted: uint32(e.Micros / 1_000_000),
+			fromType: e.DestType, toType: e.SourceType, stat: e.Stat,
+		},
+	}
+	if e.Duplicate {
+		o.copies = 2
+	}
+	r.receipts[e.MessageID] = o
+}
+
+func (r *recovery) answered(e *Entry) {
+	under := sentUnder{e.Conn, e.Seq}
+	sent, ok := r.inFlight[under]
+	if !ok {
+		return
+	}
+	delete(r.inFlight, under)
+	if e.Status != smpp.StatusOK && retryable(e.Status) {
+		return
+	}
+	if sent.part > 0 {
+		x := r.texts[sent.id]
+		if x == nil || int(sent.part) > len(x.parts) {
+			return
+		}
+		x.parts[sent.part-1].done = true
+		if !slices.ContainsFunc(x.parts, func(p inboundPart) bool { return !p.done }) {
+			delete(r.texts, sent.id)
+		}
+		return
+	}
+	o := r.receipts[sent.id]
+	if o.copies--; o.copies <= 0 {
+		delete(r.receipts, sent.id)
+		return
+	}
+	r.receipts[sent.id] = o
+}
+
+// takeUp hands what is owed to the accounts. What belongs to an account or number that is gone is dropped, with a word.
+func (s *server) takeUp(r *recovery) {
+	if r.lastID > 0 {
+		s.nextID.Store(r.lastID)
+	}
+	s.nextConn.Store(r.lastConn)
+	now := s.now()
+	gone := 0
+	batches := map[*account][]delivery{}
+	for _, o := range r.receipts {
+		a, n := s.ownerOf(o.account, o.number)
+		if n == nil || o.d.from == 0 {
+			gone++
+			continue
+		}
+		o.d.number, o.d.due = n.place, now.ms
+		if o.due > now.micros {
+			o.d.due += uint32((o.due - now.micros) / 1000)
+		}
+		for range o.copies {
+			batches[a] = append(batches[a], o.d)
+		}
+	}
+	for a, batch := range batches {
+		slices.SortFunc(batch, func(x, y delivery) int { return int(int32(x.due - y.due)) })
+		s.pending.Add(int64(len(batch)))
+		a.deliver(batch, nil, now.ms)
+	}
+	gone += s.takeUpTexts(r, now.ms)
+	if gone > 0 {
+		s.logger.Warn("receipts or texts owed to accounts or numbers that are not configured any more were dropped", "count", gone)
+	}
+}
+
+func (s *server) takeUpTexts(r *recovery, nowMs uint32) (gone int) {
+	ids := make([]uint64, 0, len(r.texts))
+	for id := range r.texts {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids) // in the order the phones sent them
+	for _, id := range ids {
+		t := r.texts[id]
+		a, n := s.ownerOf(t.account, t.number)
+		if n == nil {
+			gone++
+			continue
+		}
+		x := &inbound{id: id, account: a, number: n, phone: t.phone, esm: t.esm, dcs: t.dcs, parts: t.parts, done: make(chan struct{})}
+		for _, p := range x.parts {
+			if !p.done {
+				x.left++
+			}
+		}
+		s.watch.add(t.phone)
+		s.owe(x, nowMs)
+	}
+	return gone
+}
+
+func (s *server) ownerOf(systemID, addr string) (*account, *number) {
+	a := s.accounts[systemID]
+	if a == nil {
+		return nil, nil
+	}
+	return a, s.number(a, addr)
+}
+
+// waitFor is how long a control request may ask to wait.
+const waitFor = 60 * time.Second
+
+var errNotRunning = errors.New("no simulator runs on this log")

@@ -1,0 +1,296 @@
+package smsc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options is what a simulator needs to run.
+type Options struct {
+	Listen       string    // address and port; port 0 takes a free one. Only loopback addresses are allowed
+	Accounts     []Account // or AccountsFile
+	AccountsFile string
+	Scenario     *Scenario // or ScenarioFile; neither: DefaultScenario
+	ScenarioFile string
+	LogDir       string        // made when absent
+	AddrFile     string        // where to write the address once listening; empty: nowhere
+	IdleExit     time.Duration // ends after so long without a bind; 0: never
+	Logger       *slog.Logger  // nil: nothing is said
+}
+
+// server is one running simulator.
+type server struct {
+	plan    *plan
+	logger  *slog.Logger
+	log     *logWriter
+	started time.Time
+	epoch   int64 // microseconds since 1970 at started
+	addr    net.Addr
+
+	accounts map[string]*account
+	numbers  numberTable
+	texts    textTable
+	watch    watchList
+
+	nextID   atomic.Uint64
+	nextConn atomic.Uint32
+	pending  atomic.Int64 // receipts and texts owed
+	binds    atomic.Int64
+	stats    stats
+
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	stopping bool
+	failed   chan error // the log can't be written
+	work     sync.WaitGroup
+}
+
+// stats counts since the start of the process.
+type stats struct {
+	submits, accepted, throttled, refused        atomic.Int64
+	receipts, receiptsAcked, texts, textsAcked   atomic.Int64
+	protocolErrors, connections, droppedByFaults atomic.Int64
+}
+
+// moment is one reading of the clock in the three forms that are needed.
+type moment struct {
+	micros int64 // since 1970, not going back while the process lives
+	ns     int64 // since the start
+	ms     uint32
+}
+
+func (s *server) now() moment {
+	ns := int64(time.Since(s.started))
+	return moment{micros: s.epoch + ns/1000, ns: ns, ms: uint32(ns / 1_000_000)}
+}
+
+// Run serves until ctx ends, the idle time is over, or the log can't be written. It answers nothing that its log
+// doesn't hold, and goes on with the receipts that the log of an earlier run says are due.
+func Run(ctx context.Context, o Options) (err error) {
+	s, err := prepare(&o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.log.close()) }()
+	listener, err := listen(ctx, o.Listen)
+	if err != nil {
+		return err
+	}
+	s.addr = listener.Addr()
+	control, err := s.startControl(o.LogDir)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer control.stop()
+	if o.AddrFile != "" {
+		if err := writeAtomically(o.AddrFile, s.addr.String()+"\n"); err != nil {
+			listener.Close()
+			return err
+		}
+		defer os.Remove(o.AddrFile)
+	}
+	s.logger.Info("simulator listens", "addr", s.addr.String(), "log", o.LogDir, "owed", s.pending.Load())
+	return s.serve(ctx, listener, o.IdleExit)
+}
+
+func prepare(o *Options) (*server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if o.AccountsFile != "" {
+		if o.Accounts, err = LoadAccounts(o.AccountsFile); err != nil {
+			return nil, err
+		}
+	} else if err = checkAccounts(o.Accounts); err != nil {
+		return nil, err
+	}
+	scenario := DefaultScenario()
+	if o.ScenarioFile != "" {
+		if scenario, err = LoadScenario(o.ScenarioFile); err != nil {
+			return nil, err
+		}
+	} else if o.Scenario != nil {
+		scenario = *o.Scenario
+	}
+	p, err := compileScenario(&scenario)
+	if err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
+	}
+	if p.seed == 0 {
+		p.seed = rand.Uint64()
+	}
+	if o.LogDir == "" {
+		return nil, errors.New("smsc: no directory for the log given")
+	}
+	now := time.Now()
+	s := &server{
+		plan: p, logger: o.Logger, started: now, epoch: now.UnixMicro(),
+		conns: map[*conn]struct{}{}, failed: make(chan error, 1),
+	}
+	if err := s.openAccounts(o.Accounts); err != nil {
+		return nil, err
+	}
+	return s, s.openLog(o.LogDir)
+}
+
+// openLog locks the log, takes up what it says is owed, and goes on writing it.
+func (s *server) openLog(dir string) error {
+	lock, err := lockLog(dir)
+	if err != nil {
+		return err
+	}
+	s.log = &logWriter{dir: dir, lock: lock, form: s.plan.form, version: buildVersion(), now: func() int64 { return s.now().micros }}
+	if err := s.restore(dir); err != nil {
+		return errors.Join(err, s.log.close())
+	}
+	if s.nextID.Load() == 0 {
+		start := s.plan.start
+		if start == 0 {
+			start = uint64(s.started.Unix()) * 1_000_000
+		}
+		s.nextID.Store(start)
+	}
+	if err := openLog(s.log); err != nil {
+		return errors.Join(err, s.log.close())
+	}
+	return nil
+}
+
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// listen refuses anything but loopback: the simulator trusts whoever reaches it.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("smsc: listen on %q: %w", addr, err)
+	}
+	if !tcp.IP.IsLoopback() {
+		return nil, fmt.Errorf("smsc: listen on %q: only a loopback address, such as 127.0.0.1:2775", addr)
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", tcp.String())
+	if err != nil {
+		return nil, fmt.Errorf("smsc: %w", err)
+	}
+	return listener, nil
+}
+
+func (s *server) serve(ctx context.Context, listener net.Listener, idleExit time.Duration) error {
+	accepting := make(chan struct{})
+	go func() {
+		defer close(accepting)
+		s.accept(listener)
+	}()
+	err := s.wait(ctx, idleExit)
+	listener.Close()
+	<-accepting
+	s.stop()
+	s.work.Wait()
+	s.logger.Info("simulator ends", "owed", s.pending.Load(), "submits", s.stats.submits.Load())
+	return err
+}
+
+// wait returns when it is time to end.
+func (s *server) wait(ctx context.Context, idleExit time.Duration) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	idleSince := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-s.failed:
+			return err
+		case now := <-tick.C:
+			if s.binds.Load() > 0 {
+				idleSince = now
+			}
+			if idleExit > 0 && now.Sub(idleSince) >= idleExit {
+				s.logger.Info("simulator was idle", "for", idleExit)
+				return nil
+			}
+		}
+	}
+}
+
+// connectionsMax bounds open connections; one more is closed at once.
+const connectionsMax = 4096
+
+func (s *server) accept(listener net.Listener) {
+	for {
+		nc, err := listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			s.logger.Warn("simulator can't accept a connection", "error", err)
+			time.Sleep(10 * time.Millisecond) // out of descriptors: give them time to come back
+			continue
+		}
+		s.stats.connections.Add(1)
+		c := newConn(s, nc)
+		s.mu.Lock()
+		if s.stopping || len(s.conns) >= connectionsMax {
+			s.mu.Unlock()
+			nc.Close()
+			continue
+		}
+		s.conns[c] = struct{}{}
+		s.work.Add(1)
+		s.mu.Unlock()
+		go func() {
+			defer s.work.Done()
+			c.run()
+			s.mu.Lock()
+			delete(s.conns, c)
+			s.mu.Unlock()
+		}()
+	}
+}
+
+// stop asks every connection to unbind; each closes within its own time.
+func (s *server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	for c := range s.conns {
+		c.finish()
+	}
+}
+
+// fail ends the simulator because its log can't be written: without a log nothing may be answered.
+func (s *server) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// writeAtomically replaces a small file so that a reader sees all or nothing of it.
+func writeAtomically(path, content string) error {
+	tmp := path + ".tmp"
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(tmp, []byte(content), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

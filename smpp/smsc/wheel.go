@@ -1,0 +1,208 @@
+package smsc
+
+// timed is what a wheel holds: a small value without pointers that knows when it is due, in milliseconds since the
+// simulator started. Times wrap after 49 days; what is compared lies never further apart than half of that.
+type timed interface{ dueMs() uint32 }
+
+// chunkLen entries share one allocation. Small, because a wheel with thousands of slots may have one begun in each.
+const chunkLen = 24
+
+type chunk[T any] struct {
+	next *chunk[T] // first, so that the collector looks at one word of the chunk
+	n    int
+	e    [chunkLen]T
+}
+
+// chunks hands out chunks and takes them back, so that a wheel that goes round doesn't allocate.
+type chunks[T any] struct {
+	free  *chunk[T]
+	count int
+}
+
+// freeMax bounds how many unused chunks are kept; more go to the collector.
+const freeMax = 1 << 14
+
+func (c *chunks[T]) get() *chunk[T] {
+	k := c.free
+	if k == nil {
+		return new(chunk[T])
+	}
+	c.free, k.next = k.next, nil
+	c.count--
+	return k
+}
+
+func (c *chunks[T]) put(k *chunk[T]) {
+	if c.count >= freeMax {
+		return
+	}
+	k.n = 0
+	k.next, c.free = c.free, k
+	c.count++
+}
+
+// queue is first in, first out, in chunks.
+type queue[T any] struct {
+	head, tail *chunk[T]
+	at         int // next to leave in head
+	n          int
+}
+
+func (q *queue[T]) push(c *chunks[T], v T) {
+	if q.tail == nil || q.tail.n == chunkLen {
+		k := c.get()
+		if q.tail == nil {
+			q.head = k
+		} else {
+			q.tail.next = k
+		}
+		q.tail = k
+	}
+	q.tail.e[q.tail.n] = v
+	q.tail.n++
+	q.n++
+}
+
+func (q *queue[T]) pop(c *chunks[T]) (v T, ok bool) {
+	if q.n == 0 {
+		return v, false
+	}
+	v = q.head.e[q.at]
+	q.at++
+	q.n--
+	if q.at == q.head.n {
+		k := q.head
+		q.head, q.at = k.next, 0
+		if q.head == nil {
+			q.tail = nil
+		}
+		c.put(k)
+	}
+	return v, true
+}
+
+// wheel is a timing wheel: a slot for each slotMs, entries further ahead than a turn wait for theirs.
+type wheel[T timed] struct {
+	slots  []*chunk[T] // newest chunk of each slot first
+	slotMs uint32
+	pos    uint32 // absolute number of the slot turned to last
+	n      int
+	chunks[T]
+}
+
+func newWheel[T timed](slots int, slotMs, nowMs uint32) *wheel[T] {
+	return &wheel[T]{slots: make([]*chunk[T], slots), slotMs: slotMs, pos: nowMs / slotMs}
+}
+
+// add puts v into the slot that ends at or after its time, the next one when it is past.
+func (w *wheel[T]) add(v T) {
+	at := (v.dueMs() + w.slotMs - 1) / w.slotMs
+	if int32(at-w.pos) <= 0 {
+		at = w.pos + 1
+	}
+	if at-w.pos > uint32(len(w.slots)) {
+		at = w.pos + uint32(len(w.slots)) // comes by once a turn until it is due
+	}
+	i := int(at % uint32(len(w.slots)))
+	k := w.slots[i]
+	if k == nil || k.n == chunkLen {
+		fresh := w.get()
+		fresh.next = k
+		w.slots[i], k = fresh, fresh
+	}
+	k.e[k.n] = v
+	k.n++
+	w.n++
+}
+
+// turn moves what is due by nowMs to emit.
+func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
+	target := nowMs / w.slotMs
+	if w.n == 0 {
+		if int32(target-w.pos) > 0 {
+			w.pos = target
+		}
+		return
+	}
+	for int32(target-w.pos) > 0 && w.n > 0 {
+		w.pos++
+		i := int(w.pos % uint32(len(w.slots)))
+		k := w.slots[i]
+		w.slots[i] = nil
+		for k != nil {
+			for j := range k.n {
+				v := k.e[j]
+				w.n--
+				if int32(v.dueMs()-nowMs) > 0 {
+					w.add(v)
+				} else {
+					emit(v)
+				}
+			}
+			next := k.next
+			w.put(k)
+			k = next
+		}
+	}
+	if int32(target-w.pos) > 0 {
+		w.pos = target
+	}
+}
+
+// ahead is how many slots from now the next entry lies, looking aheadMax slots far.
+func (w *wheel[T]) ahead() int {
+	for i := 1; i < aheadMax; i++ {
+		if w.slots[(w.pos+uint32(i))%uint32(len(w.slots))] != nil {
+			return i
+		}
+	}
+	return aheadMax
+}
+
+const aheadMax = 64
+
+// drain empties the wheel into emit, whatever its time.
+func (w *wheel[T]) drain(emit func(T)) {
+	for i, k := range w.slots {
+		for ; k != nil; k = k.next {
+			for j := range k.n {
+				emit(k.e[j])
+			}
+		}
+		w.slots[i] = nil
+	}
+	w.n = 0
+	w.free, w.count = nil, 0
+}
+
+// response is an answer to a submit that waits for its time.
+type response struct {
+	id     uint64
+	due    uint32
+	seq    uint32
+	status uint32
+	data   bool // data_sm_resp
+}
+
+func (r response) dueMs() uint32 { return r.due }
+
+// delivery is a receipt, or a part of a text from a phone, on its way to the client.
+type delivery struct {
+	id        uint64 // of the message; of the text
+	from      phone
+	due       uint32
+	submitted uint32 // Unix seconds
+	number    uint32 // place in the simulator's list of numbers; of a text: its part
+	fromType  byte
+	toType    byte
+	stat      Stat
+	flags     byte
+}
+
+// Flags of a delivery.
+const (
+	deliverAgain = 1 << 0
+	deliverText  = 1 << 1 // a text from a phone, not a receipt
+)
+
+func (d delivery) dueMs() uint32 { return d.due }
