@@ -53,5 +53,5 @@ lint: $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION):
 	@echo "building golangci-lint $(GOLANGCI_VERSION) into $(TOOLS), once" >&2
-	@GOBIN="$(CURDIR)/$(TOOLS)" GOFLAGS=-mod=mod go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION) 1>&2
+	@GOBIN="$(CURDIR)/$(TOOLS)" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION) 1>&2
 	@mv $(TOOLS)/golangci-lint $@

@@ -13,7 +13,8 @@ import (
 	"text/tabwriter"
 )
 
-// command is one row of what the program can do. A name may be two words.
+// command is one row of what the program can do. A name may be two words; one
+// that only the program itself calls has no about and is not shown.
 type command struct {
 	name  string
 	args  string
@@ -25,6 +26,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"check", "--config FILE [--json]", "validate a configuration and probe what it names", runCheck},
+		{"carrier probe", "NAME [--config FILE] [--to PHONE] [--json]", "bind with two independent stacks and compare what each saw", runCarrierProbe},
+		{independentCommand, "", "", runProbeIndependent},
 		{"version", "[--json]", "print what this program was built from", runVersion},
 	}
 }
@@ -68,7 +71,7 @@ func printHelp(w io.Writer, table []command, family string) {
 	fmt.Fprintln(w)
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range table {
-		if !some || of(c) {
+		if c.about != "" && (!some || of(c)) {
 			fmt.Fprintf(columns, "  fanline %s %s\t%s\n", c.name, c.args, c.about)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fanline/configs"
+	"fanline/smpp"
 )
 
 // Profile is how one make of carrier reads the specification. Issue-sized
@@ -99,7 +100,12 @@ func (r *configReader) validateProfile(p *Profile) {
 	}
 }
 
-// statusClasses are the answers to "what now" of the status table in smpp.
+// statusClasses are the words of smpp's status table that a submit's status can
+// be given.
 func statusClasses() []string {
-	return []string{"retry", "slow_down", "drop", "stop_sender", "rebind"}
+	var words []string
+	for _, c := range []smpp.Class{smpp.ClassThrottle, smpp.ClassTransient, smpp.ClassPermanent, smpp.ClassSender, smpp.ClassSession} {
+		words = append(words, c.String())
+	}
+	return words
 }
