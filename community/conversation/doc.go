@@ -4,12 +4,12 @@
 // writes and reads the signed links to the join form, and holds every text
 // that people get without a leader having typed it (texts.tmpl).
 //
-// It refuses to know Kafka, SMPP and SQL: records come in as bytes with their
-// offsets, PDUs are read by a function that cmd hands in, and the state of a
-// sender is changed through Tx.
+// It refuses to know Kafka, SMPP and HTTP: records come in as bytes with their
+// offsets, PDUs are read by a function that cmd hands in, and what people are
+// sent goes into the store's outbox, in the transaction of what it answers.
 //
 //	if conversation.Classify("Stop!") == conversation.Stop { … }
 //
-//	h := conversation.New(store, decode, conversation.Config{Texts: texts, Links: links})
-//	err := h.Handle(ctx, partition, records) // one SQL transaction with the consumed offset
+//	desk := conversation.New(store, links, texts, decode, conversation.Config{Program: "Maya Live", Help: "help@maya.example"})
+//	err := desk.Handle(ctx, partition, records) // one SQL transaction with the consumed offset
 package conversation
