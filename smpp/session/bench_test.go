@@ -145,6 +145,19 @@ func newSink(tb testing.TB, receipts bool) *sink {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return startSink(ln, receipts)
+}
+
+// newExampleSMSC is a sink without a test; it is nil where nothing can listen.
+func newExampleSMSC() *sink {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil
+	}
+	return startSink(ln, false)
+}
+
+func startSink(ln net.Listener, receipts bool) *sink {
 	k := &sink{ln: ln, receipts: receipts}
 	k.wg.Go(func() {
 		for {

@@ -80,7 +80,7 @@ func (s *Session) lost(err error) error {
 	case state == stateUnbound && errors.Is(err, io.EOF):
 		s.log.Warn("the peer closed the connection instead of answering unbind")
 		return nil
-	case writeErr != nil:
+	case writeErr != nil && !errors.Is(writeErr, ErrPeerClosed):
 		return fmt.Errorf("writing: %w", writeErr)
 	}
 	return fmt.Errorf("reading: %w", connectionEnd(err))
@@ -270,6 +270,7 @@ func (s *Session) finish(writer <-chan struct{}) {
 			s.stats.Lost++
 		}
 	}
+	s.out = queue{} // What is left are answers that nobody will read.
 	s.mu.Unlock()
 	s.handBack(s.now())
 }
