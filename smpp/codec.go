@@ -40,7 +40,7 @@ func Decode(b []byte) (Header, PDU, error) {
 	}
 	p := newPDU(h.ID)
 	if p == nil {
-		return h, nil, &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "is not known", Status: StatusInvCmdID}
+		return h, nil, &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "is not decoded here", Status: StatusInvCmdID}
 	}
 	if h, err = DecodeInto(bytes.Clone(b), p); err != nil {
 		return h, nil, err

@@ -26,7 +26,7 @@ func Trace(b []byte) ([]byte, error) {
 	}
 	p := newPDU(h.ID)
 	if p == nil {
-		err := &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "is not known", Status: StatusInvCmdID}
+		err := &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "is not decoded here", Status: StatusInvCmdID}
 		return traceError(err), err
 	}
 	t := tracer{}

@@ -190,8 +190,8 @@ func (t *tracedOption) octets() (Tag, []byte, error) {
 		v, err := hex.DecodeString(*t.ValueHex)
 		return tag, v, err
 	}
-	if len(t.Value) == 0 {
-		return 0, nil, errors.New("needs value_hex or value")
+	if len(t.Value) == 0 || string(t.Value) == "null" {
+		return 0, nil, errors.New("needs value_hex, or a value that is not null")
 	}
 	info, _ := tag.Lookup()
 	if info.Kind == KindInteger {
@@ -206,14 +206,11 @@ func (t *tracedOption) octets() (Tag, []byte, error) {
 		}
 		return tag, b[drop:], nil
 	}
-	var s *string
+	var s string
 	if err := json.Unmarshal(t.Value, &s); err != nil {
 		return 0, nil, err
 	}
-	if s == nil {
-		return 0, nil, errors.New("a value that is null needs value_hex")
-	}
-	v, err := latin1(*s)
+	v, err := latin1(s)
 	if info.Kind == KindText {
 		v = append(v, 0)
 	}
