@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fanline/smpp"
 	"fmt"
 	"io"
 	"net"
@@ -14,8 +15,6 @@ import (
 	gopdu "github.com/fiorix/go-smpp/smpp/pdu"
 	"github.com/fiorix/go-smpp/smpp/pdu/pdufield"
 	"github.com/fiorix/go-smpp/smpp/pdu/pdutext"
-
-	"fanline/smpp"
 )
 
 const (

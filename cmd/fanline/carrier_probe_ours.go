@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fanline/smpp"
+	"fanline/smpp/session"
 	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
-
-	"fanline/smpp"
-	"fanline/smpp/session"
 )
 
 // probeQuiet is after how much silence our session asks enquire_link in a probe.

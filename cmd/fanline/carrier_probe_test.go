@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fanline/smpp"
 	"fmt"
 	"io"
 	"net"
@@ -10,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"fanline/smpp"
 
 	"github.com/google/go-cmp/cmp"
 )

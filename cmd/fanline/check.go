@@ -161,7 +161,7 @@ func checkData(ctx context.Context, dir string) (string, error) {
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, os.ErrNotExist) {
+		if !isMissingFile(err) {
 			return "", err
 		}
 		where, verdict = filepath.Dir(where), "made on the first start"

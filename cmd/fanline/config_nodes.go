@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"reflect"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -69,7 +70,11 @@ func wanted(f field) string {
 	return "text"
 }
 
-func isMissingFile(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+// isMissingFile is true also where a file stands in the way of a directory;
+// making the file will say so.
+func isMissingFile(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
 
 func join(path, key string) string {
 	if path == "" {

@@ -229,7 +229,8 @@ func TestProblemsAreAllNamedWithTheirPlace(t *testing.T) {
 			},
 		},
 		"environment": {
-			"", []string{"FANLINE_HTTP_LISTEN=x", "FANLINE_HTTP_LISTN=y", "FANLINE_SENDING_VALIDITY=soon"},
+			"",
+			[]string{"FANLINE_HTTP_LISTEN=x", "FANLINE_HTTP_LISTN=y", "FANLINE_SENDING_VALIDITY=soon"},
 			[]string{
 				"FANLINE_SENDING_VALIDITY: sending.validity: \"soon\" found, a duration such as 30s or 4h expected",
 				"FANLINE_HTTP_LISTN: no such key in the configuration",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fanline/engine/message"
 	"fmt"
 	"net"
 	"net/url"
@@ -9,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"fanline/engine/message"
 )
 
 // SMPP 3.4 §4.1.1 gives system_id 16 octets, password 9 and system_type 13,
