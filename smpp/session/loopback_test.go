@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -242,6 +243,38 @@ func TestPeerThatNeverPausesIsStillTimedOut(t *testing.T) {
 		peer.Wait()
 		if len(h.outcomes) != 1 || h.outcomes[0].Code != session.Unknown || s.Stats().TimedOut != 1 {
 			t.Errorf("outcomes %+v", h.outcomes)
+		}
+	})
+}
+
+// TestPeerThatAsksAndNeverReadsIsGivenUp: what waits for it is bounded by octets, not only by the write deadline.
+func TestPeerThatAsksAndNeverReadsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		flood := bytes.Repeat(header(smpp.EnquireLinkID, 0, 1), 4000)
+		var peer sync.WaitGroup
+		sent := 0
+		peer.Go(func() {
+			_, _ = theirs.Read(make([]byte, 4096))
+			_, _ = theirs.Write(header(smpp.BindTransceiverRespID, 0, 1))
+			for {
+				n, err := theirs.Write(flood)
+				sent += n
+				if err != nil {
+					return
+				}
+			}
+		})
+		s, err := session.Open(t.Context(), ours, session.Config{WriteTimeout: time.Hour, Logger: slog.New(slog.DiscardHandler)}, &collector{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Run(t.Context()); !errors.Is(err, session.ErrNotReading) {
+			t.Errorf("ended by %v", err)
+		}
+		peer.Wait()
+		if sent < 4<<20 || sent > 5<<20 {
+			t.Errorf("%d octets were taken from it", sent)
 		}
 	})
 }

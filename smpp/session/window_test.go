@@ -178,6 +178,24 @@ func TestQueueFillsChunksAndWithdrawsInOrder(t *testing.T) {
 	}
 }
 
+func TestQueueCountsAnswersApart(t *testing.T) {
+	var q queue
+	q.answer(appendDeliverResp(appendHeader(nil, smpp.EnquireLinkRespID, 0, 1), smpp.DeliverSMID, 2, 0), 0)
+	pdu := appendHeader(nil, smpp.SubmitSMID, 0, 0)
+	q.put(q.tail(len(pdu), 0), pdu, 3)
+	if q.answers != 33 || q.size != 49 {
+		t.Errorf("%d octets of answers in %d, want 33 in 49", q.answers, q.size)
+	}
+	q.recycle(q.take())
+	if q.answers != 0 || q.size != 0 {
+		t.Errorf("%d octets of answers in %d are left", q.answers, q.size)
+	}
+	q.answer(appendHeader(nil, smpp.EnquireLinkRespID, 0, 1), 0)
+	if q.take(); q.answers != 0 {
+		t.Errorf("a recycled chunk counts %d octets too few or too many", q.answers)
+	}
+}
+
 func TestPDULongerThanAChunkIsOneWrite(t *testing.T) {
 	var q queue
 	pdu := appendHeader(nil, smpp.SubmitSMID, 0, 0)

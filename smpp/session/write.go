@@ -85,7 +85,6 @@ func (s *Session) wrote(c *chunk, n int, err error) bool {
 	}
 	s.cut(c.octets, n)
 	s.done = c.gen
-	s.withdraw(func(uint64) bool { return true })
 	s.writeErr = connectionEnd(err)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		s.writeErr = fmt.Errorf("%w: %d of %d octets taken in %v", ErrNotReading, n, len(c.octets), s.cfg.WriteTimeout)
