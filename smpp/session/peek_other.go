@@ -9,4 +9,6 @@ type peeker struct{}
 
 func newPeeker(net.Conn) peeker { return peeker{} }
 
+func (p *peeker) known() bool { return false }
+
 func (p *peeker) empty() bool { return false }

@@ -26,11 +26,11 @@ func newPeeker(conn net.Conn) peeker {
 	return peeker{}
 }
 
-// empty reports whether there is surely nothing to read, not even an end or an error.
+// known reports whether empty can tell.
+func (p *peeker) known() bool { return p.raw != nil }
+
+// empty reports whether there is nothing to read, not even an end or an error.
 func (p *peeker) empty() bool {
-	if p.raw == nil {
-		return false
-	}
 	empty := false
 	err := p.raw.Control(func(fd uintptr) {
 		_, _, err := syscall.Recvfrom(int(fd), p.buf[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

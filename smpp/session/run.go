@@ -150,7 +150,10 @@ func (s *Session) step(ctx context.Context, now int64, quiet bool) (end bool, er
 		in.probing, in.dueAt = false, 0
 		return false, nil
 	}
-	if !quiet && !s.raw.empty() {
+	if s.raw.known() {
+		quiet = s.raw.empty() // Of a socket we know better than by a probe, in which the process may have been stopped.
+	}
+	if !quiet {
 		if in.dueAt == 0 {
 			in.dueAt = in.octets + 1
 		}
