@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fanline/engine/message"
-	"fanline/smpp"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +13,9 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"fanline/engine/message"
+	"fanline/smpp"
 )
 
 // probeText is what --to receives, once from each stack. All of it is in every

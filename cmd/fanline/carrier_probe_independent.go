@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fanline/smpp"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +14,8 @@ import (
 	gopdu "github.com/fiorix/go-smpp/smpp/pdu"
 	"github.com/fiorix/go-smpp/smpp/pdu/pdufield"
 	"github.com/fiorix/go-smpp/smpp/pdu/pdutext"
+
+	"fanline/smpp"
 )
 
 const (

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fanline/smpp"
-	"fanline/smpp/session"
 	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"time"
+
+	"fanline/smpp"
+	"fanline/smpp/session"
 )
 
 // probeQuiet is after how much silence our session asks enquire_link in a probe.
@@ -54,7 +55,9 @@ func probeOurs(ctx context.Context, job probeJob) probeSight {
 		unbind, cancel := context.WithTimeout(ctx, job.Timeout)
 		defer cancel()
 		err = s.Unbind(unbind)
-		<-ended
+		if run := <-ended; err == nil {
+			err = run
+		}
 		if err != nil {
 			saw.Error = err.Error()
 		}

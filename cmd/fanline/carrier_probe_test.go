@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fanline/smpp"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fanline/smpp"
 )
 
 // fakeSMSC answers as told, one connection after the other, with the system's

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fanline/engine/message"
 	"fmt"
 	"net"
 	"net/url"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fanline/engine/message"
 )
 
 // SMPP 3.4 §4.1.1 gives system_id 16 octets, password 9 and system_type 13,

@@ -7,9 +7,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fanline/smpp"
 	"fmt"
 	"io"
+
+	"fanline/smpp"
 )
 
 // runPDU is `fanline pdu [encode]`: PDUs as hexadecimal, one a line, to JSON

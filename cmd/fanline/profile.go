@@ -1,13 +1,14 @@
 package main
 
 import (
-	"fanline/configs"
-	"fanline/smpp"
 	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+
+	"fanline/configs"
+	"fanline/smpp"
 )
 
 // Profile is how one make of carrier reads the specification. Issue-sized

@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"fanline/smpp/text"
 	"fmt"
 	"io"
 	"strings"
+
+	"fanline/smpp/text"
 )
 
 // maxPreview bounds what `fanline text preview` reads; 255 parts are at most 39,015 octets of GSM 7-bit.
