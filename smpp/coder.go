@@ -59,6 +59,10 @@ func (c *coder) mismatch(want CommandID) {
 func (c *coder) text(name string, s *string, size int) {
 	switch c.mode {
 	case writing:
+		if *s == "" {
+			c.buf = append(c.buf, 0)
+			return
+		}
 		if len(*s) >= size || strings.IndexByte(*s, 0) >= 0 {
 			c.refuseText(name, *s, size)
 			return

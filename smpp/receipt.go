@@ -221,16 +221,26 @@ func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
 
-const blanks = " \t\r\n\x00"
+// trim cuts blanks and controls off both ends, and separators off the end.
+func trim(s string, separators bool) string {
+	for len(s) > 0 && s[0] <= ' ' {
+		s = s[1:]
+	}
+	for n := len(s); n > 0; n = len(s) {
+		c := s[n-1]
+		if c > ' ' && (!separators || c != ',' && c != ';' && c != '|') {
+			break
+		}
+		s = s[:n-1]
+	}
+	return s
+}
 
 func (r *Receipt) set(key receiptKey, v string) {
 	if key == keyNone {
 		return
 	}
-	v = strings.Trim(v, blanks)
-	if key != keyText {
-		v = strings.TrimRight(v, ",;|"+blanks)
-	}
+	v = trim(v, key != keyText)
 	switch key {
 	case keyID:
 		// No id holds a blank: what follows one is something we don't know.
@@ -263,7 +273,7 @@ func (r *Receipt) setCSV(s string) {
 		if more != (i < len(f)-1) {
 			return
 		}
-		f[i], s = strings.Trim(v, blanks), rest
+		f[i], s = trim(v, false), rest
 	}
 	if len(f[1]) < 10 || strings.Trim(f[1], "0123456789") != "" || f[6] == "" {
 		return
