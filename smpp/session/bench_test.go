@@ -47,9 +47,13 @@ func BenchmarkSubmit(b *testing.B) {
 			wg.Wait()
 			b.StopTimer()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "submits/s")
+			var writes, submits uint64
 			for _, p := range pumps {
 				p.close(b)
+				st := p.s.Stats()
+				writes, submits = writes+st.Writes, submits+st.Submits
 			}
+			b.ReportMetric(float64(submits)/float64(writes), "submits/write")
 		})
 	}
 }
