@@ -37,6 +37,9 @@ $(CHDB_STAMP):
 	@test -s .fanline/chdb/node_modules/@chdb/$(CHDB)/libchdb.so
 	@rm -f .fanline/chdb/lib-*; touch $@
 
+demo: build chdb
+	@./bin/fanline dev --demo $(ARGS)
+
 test: chdb
 	go vet ./... ./.ci/fuzz
 	go test ./... ./.ci/fuzz
