@@ -45,7 +45,7 @@ func firstCharacter(s string) int {
 		case last < ' ':
 			return n
 		case extends(r):
-		case last == zeroWidthJoiner && r > unicode.MaxLatin1:
+		case last == zeroWidthJoiner && isSymbol(r):
 		case regionals == 1 && isRegional(r):
 			regionals = 2
 		default:
@@ -66,5 +66,8 @@ func extends(r rune) bool {
 		r >= 0xE0020 && r <= 0xE007F || // Tags, as in the flag of Scotland.
 		unicode.In(r, unicode.Mn, unicode.Me, unicode.Mc)
 }
+
+// isSymbol reports whether r is where Unicode keeps its emoji.
+func isSymbol(r rune) bool { return r >= 0x2190 && r <= 0x329F || r >= 0x1F000 && r <= 0x1FAFF }
 
 func isRegional(r rune) bool { return r >= firstRegional && r <= lastRegional }
