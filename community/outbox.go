@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"fanline/engine/message"
@@ -48,21 +49,19 @@ func (s *Store) OutboxNext(ctx context.Context, limit int) ([]Outgoing, error) {
 
 // OutboxDone deletes rows that the log has. It deletes those very rows and not
 // all up to the last: on PostgreSQL a lower id may become visible later.
-func (s *Store) OutboxDone(ctx context.Context, rows []Outgoing) error {
-	if len(rows) == 0 {
+func (s *Store) OutboxDone(ctx context.Context, ids []int64) error {
+	if len(ids) == 0 {
 		return nil
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
-		for len(rows) > 0 {
-			n := min(len(rows), 500)
-			args := make([]any, n)
-			for i := range args {
-				args[i] = rows[i].ID
+		for part := range slices.Chunk(ids, bulkRows) {
+			args := make([]any, len(part))
+			for i, id := range part {
+				args[i] = id
 			}
-			if err := tx.exec(ctx, `DELETE FROM outbox WHERE id IN (`+placeholders(1, n)+`)`, args...); err != nil {
+			if err := tx.exec(ctx, `DELETE FROM outbox WHERE id IN (`+placeholders(1, len(part))+`)`, args...); err != nil {
 				return fmt.Errorf("outbox: %w", err)
 			}
-			rows = rows[n:]
 		}
 		return nil
 	})

@@ -1,0 +1,603 @@
+package audience
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"go.uber.org/goleak"
+
+	"fanline/engine/message"
+	"fanline/pipeline/record"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const partitions = 4
+
+// world is a store, a log and the owners, as the planner sees them.
+type world struct {
+	t  *testing.T
+	mu sync.Mutex
+
+	heads   []record.Block
+	sets    map[message.BroadcastID][]*roaring.Bitmap
+	revoked map[message.MemberID]bool
+	deleted map[message.MemberID]bool
+	names   map[message.MemberID]string
+
+	epoch     map[message.BroadcastID]message.Epoch // as the owners have seen
+	low       map[message.BroadcastID][]message.Rank
+	notReady  bool
+	sent      []message.BroadcastID
+	log       []*record.Block
+	parts     []int32 // of log
+	most      message.Rank
+	mostAll   int
+	broken    error
+	readMost  int
+	readTotal int
+	sending   int // calls
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{
+		t: t, sets: map[message.BroadcastID][]*roaring.Bitmap{}, revoked: map[message.MemberID]bool{}, deleted: map[message.MemberID]bool{},
+		names: map[message.MemberID]string{}, epoch: map[message.BroadcastID]message.Epoch{}, low: map[message.BroadcastID][]message.Rank{},
+	}
+}
+
+// add makes a broadcast to n members, who are spread over the partitions.
+func (w *world) add(id message.BroadcastID, n int, rng *rand.Rand) {
+	sets := make([]*roaring.Bitmap, partitions)
+	for i := range sets {
+		sets[i] = roaring.New()
+	}
+	member := uint32(0)
+	for range n {
+		member += 1 + rng.Uint32N(3)
+		sets[rng.IntN(partitions)].Add(member)
+	}
+	w.sets[id] = sets
+	w.low[id] = make([]message.Rank, partitions)
+	w.heads = append(w.heads, record.Block{
+		Broadcast: id, Epoch: 1, Number: 17735550100, Policy: message.AtLeastOnce, Text: "Hey {{first_name}} of {{city}}",
+		Deadline: time.Now().Add(time.Minute).UnixMilli(), Validity: 60,
+	})
+}
+
+func (w *world) Sending(context.Context) ([]record.Block, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sending++
+	return slices.Clone(w.heads), nil
+}
+
+func (w *world) Audience(_ context.Context, id message.BroadcastID) ([]*roaring.Bitmap, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sets[id] == nil {
+		return nil, errors.New("no audience")
+	}
+	return w.sets[id], nil
+}
+
+func (w *world) MarkSent(_ context.Context, id message.BroadcastID, epoch message.Epoch) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent = append(w.sent, id)
+	w.heads = slices.DeleteFunc(w.heads, func(b record.Block) bool { return b.Broadcast == id && b.Epoch == epoch })
+	return nil
+}
+
+func phoneOf(id message.MemberID) message.Phone { return 12_000_000_000 + message.Phone(id) }
+
+func (w *world) Recipients(_ context.Context, _ message.Phone, fields []string, ids []message.MemberID, rs []record.Recipient, vs []string) ([]record.Recipient, []string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.IsSorted(ids) {
+		w.t.Error("the store was asked for members out of order")
+	}
+	w.readMost, w.readTotal = max(w.readMost, len(ids)), w.readTotal+len(ids)
+	for _, id := range ids {
+		r := record.Recipient{Member: id, Phone: phoneOf(id), Attributes: message.Attributes{Age: 30}}
+		if w.revoked[id] {
+			r.Suppressed = message.ReasonStop
+		}
+		if w.deleted[id] {
+			r.Suppressed, r.Phone = message.ReasonLeft, 0
+		}
+		rs = append(rs, r)
+		for _, f := range fields {
+			vs = append(vs, fmt.Sprint(f, " ", id, w.names[id]))
+		}
+	}
+	return rs, vs, nil
+}
+
+func (w *world) progress(id message.BroadcastID) (message.Epoch, []message.Rank, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.epoch[id], slices.Clone(w.low[id]), !w.notReady
+}
+
+func (w *world) produce(_ context.Context, entries []Entry) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range entries {
+		job, err := record.DecodeJob(e.Value)
+		if err != nil || job.Block == nil {
+			w.t.Errorf("a job that cannot be read: %v", err)
+			continue
+		}
+		b := job.Block
+		w.log, w.parts = append(w.log, b), append(w.parts, e.Partition)
+		if ahead := b.First + message.Rank(len(b.Recipients)) - 1 - w.low[b.Broadcast][e.Partition]; ahead < 1<<31 {
+			w.most = max(w.most, ahead)
+		}
+	}
+	return w.broken
+}
+
+// planner runs until the test stops it.
+func (w *world) planner(c Config) (stop func()) {
+	c.Partitions, c.Source, c.Members, c.Progress, c.Produce = partitions, w, w, w.progress, w.produce
+	p, err := New(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("the planner ended with %v", err)
+		}
+	}
+}
+
+// planned returns, from the log, the member of every rank by partition, and
+// fails when a rank ever meant two members or another than the audience's.
+func (w *world) planned(id message.BroadcastID) []map[message.Rank]message.MemberID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ranks := make([]map[message.Rank]message.MemberID, partitions)
+	for i := range ranks {
+		ranks[i] = map[message.Rank]message.MemberID{}
+	}
+	for i, b := range w.log {
+		if b.Broadcast != id {
+			continue
+		}
+		set := w.sets[id][w.parts[i]]
+		if uint64(b.Total) != set.GetCardinality() {
+			w.t.Fatalf("block says %d in all, the audience has %d", b.Total, set.GetCardinality())
+		}
+		if len(b.Recipients) == 0 || len(b.Recipients) > record.MaxBlock {
+			w.t.Fatalf("block of %d", len(b.Recipients))
+		}
+		for j, r := range b.Recipients {
+			rank := b.First + message.Rank(j)
+			want, err := set.Select(uint32(rank - 1))
+			if err != nil || uint32(r.Member) != want {
+				w.t.Fatalf("partition %d rank %d is member %d, in the audience it is %d (%v)", w.parts[i], rank, r.Member, want, err)
+			}
+			if v := b.ValuesOf(j); v[0] != fmt.Sprint("first_name ", r.Member, w.names[r.Member]) || !strings.HasPrefix(v[1], fmt.Sprint("city ", r.Member)) {
+				w.t.Fatalf("member %d has the merge values %q", r.Member, v)
+			}
+			ranks[w.parts[i]][rank] = r.Member
+		}
+	}
+	return ranks
+}
+
+// decide lets the owners decide all that is planned of a broadcast, or up to n
+// more ranks in each partition.
+func (w *world) decide(id message.BroadcastID, n message.Rank) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	reach := make([]message.Rank, partitions)
+	for i, b := range w.log {
+		if b.Broadcast == id {
+			reach[w.parts[i]] = max(reach[w.parts[i]], b.First+message.Rank(len(b.Recipients))-1)
+		}
+	}
+	all := 0
+	for i := range reach {
+		if reach[i] > w.low[id][i] {
+			all += int(reach[i] - w.low[id][i])
+		}
+		w.low[id][i] = max(w.low[id][i], min(reach[i], w.low[id][i]+n))
+	}
+	w.mostAll = max(w.mostAll, all)
+}
+
+func (w *world) set(f func()) {
+	w.mu.Lock()
+	f()
+	w.mu.Unlock()
+}
+
+func TestEveryMemberOfTheAudienceIsPlannedOnceAndInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 10_000, rand.New(rand.NewPCG(1, 2)))
+		stop := w.planner(Config{})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		ranks := w.planned(1)
+		all := 0
+		for _, r := range ranks {
+			all += len(r)
+		}
+		if all != 10_000 || w.readTotal != 10_000 {
+			t.Errorf("%d of 10000 were planned, %d were read", all, w.readTotal)
+		}
+		blocks := len(w.log)
+		if most := 10_000/record.MaxBlock + partitions; blocks > most {
+			t.Errorf("%d blocks, %d would do", blocks, most)
+		}
+		b := w.log[0]
+		if b.Epoch != 1 || b.Number != 17735550100 || b.Policy != message.AtLeastOnce || b.Fields != 2 || b.Validity != 60 || b.Recipients[0].Attributes.Age != 30 {
+			t.Errorf("the block's head is %+v", b)
+		}
+		if len(w.sent) != 0 {
+			t.Error("marked as sent before anything was decided")
+		}
+		w.decide(1, 1<<30)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !slices.Equal(w.sent, []message.BroadcastID{1}) {
+			t.Errorf("sent: %v", w.sent)
+		}
+		stop()
+	})
+}
+
+func TestPlanningAgainFromAnyLowWaterGivesTheSameRanks(t *testing.T) {
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 3))
+			w := newWorld(t)
+			w.add(1, 1+rng.IntN(6_000), rng)
+			c := Config{LeadPartition: 1 + rng.IntN(900), Lead: 1 + rng.IntN(3_000), Chunk: 1 + rng.IntN(2_000)}
+			for round := 0; len(w.sent) == 0; round++ {
+				if round > 5_000 {
+					t.Fatalf("seed %d: does not come to an end: low %v", seed, w.low[1])
+				}
+				stop := w.planner(c)
+				for range 1 + rng.IntN(4) {
+					time.Sleep(time.Duration(rng.IntN(200)) * time.Millisecond)
+					synctest.Wait()
+					// Each partition's owner is somewhere else; one may even have lost
+					// what it decided last.
+					w.set(func() {
+						for i, set := range w.sets[1] {
+							if rng.IntN(3) > 0 {
+								w.low[1][i] = min(message.Rank(set.GetCardinality()), w.low[1][i]+message.Rank(rng.IntN(700)))
+							} else if rng.IntN(10) == 0 {
+								w.low[1][i] -= min(w.low[1][i], message.Rank(rng.IntN(300)))
+							}
+						}
+					})
+				}
+				stop()
+			}
+			w.planned(1)
+		})
+	}
+}
+
+func TestNoRankIsLeftOutWhenThePlannerIsRestarted(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 4))
+			w := newWorld(t)
+			n := 1 + rng.IntN(5_000)
+			w.add(1, n, rng)
+			c := Config{LeadPartition: 300 + rng.IntN(900), Lead: 300 + rng.IntN(3_000), Chunk: 1 + rng.IntN(2_000)}
+			for round := 0; len(w.sent) == 0; round++ {
+				if round > 5_000 {
+					t.Fatal("does not come to an end")
+				}
+				stop := w.planner(c)
+				for range 1 + rng.IntN(3) {
+					time.Sleep(time.Duration(rng.IntN(150)) * time.Millisecond)
+					synctest.Wait()
+					w.decide(1, message.Rank(rng.IntN(400))) // Only what was planned.
+				}
+				stop()
+			}
+			all := 0
+			for _, r := range w.planned(1) {
+				all += len(r)
+			}
+			if all != n {
+				t.Fatalf("seed %d: %d of %d ranks were planned", seed, all, n)
+			}
+			// What an earlier planner made adds to the lead over all, not to a partition's.
+			if w.most > message.Rank(c.LeadPartition) {
+				t.Fatalf("seed %d: ran %d ahead in a partition, the bound is %d", seed, w.most, c.LeadPartition)
+			}
+		})
+	}
+}
+
+func TestTheLeadBoundsWhatIsPlannedAndReadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 200_000, rand.New(rand.NewPCG(5, 5)))
+		stop := w.planner(Config{LeadPartition: 1_500, Lead: 5_000, Chunk: 2_000})
+		for range 20 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			w.decide(1, 700)
+		}
+		stop()
+		if w.most > 1_500 || w.mostAll > 5_000 || w.mostAll < 4_000 {
+			t.Errorf("%d ahead in one partition, %d in all; bounds are 1500 and 5000", w.most, w.mostAll)
+		}
+		if w.readMost > 2_000+record.MaxBlock {
+			t.Errorf("%d recipients were read at once", w.readMost)
+		}
+	})
+}
+
+func TestAPartitionWithoutProgressHoldsBackNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 40_000, rand.New(rand.NewPCG(6, 5)))
+		stop := w.planner(Config{LeadPartition: 1_000, Lead: 10_000, Chunk: 2_000})
+		for range 100 {
+			time.Sleep(20 * time.Millisecond)
+			synctest.Wait()
+			w.set(func() { w.low[1][2] = 0 })
+			w.decide(1, 1<<30)
+		}
+		w.set(func() { w.low[1][2] = 0 })
+		ranks := w.planned(1)
+		for i, r := range ranks {
+			if i != 2 && uint64(len(r)) != w.sets[1][i].GetCardinality() {
+				t.Errorf("partition %d: %d of %d planned while partition 2 stood still", i, len(r), w.sets[1][i].GetCardinality())
+			}
+		}
+		for range 100 {
+			w.decide(1, 1<<30)
+			time.Sleep(20 * time.Millisecond)
+			synctest.Wait()
+		}
+		stop()
+		if len(w.sent) != 1 {
+			t.Error("the partition did not catch up")
+		}
+	})
+}
+
+func TestARevocationAfterTheStartKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 4_000, rand.New(rand.NewPCG(7, 5)))
+		stop := w.planner(Config{LeadPartition: 256, Lead: 1_024, Chunk: 1_024})
+		time.Sleep(10 * time.Millisecond)
+		synctest.Wait()
+		// Everyone above the first thousand is still to be read.
+		stopped, _ := w.sets[1][0].Select(600)
+		left, _ := w.sets[1][1].Select(700)
+		renamed, _ := w.sets[1][2].Select(650)
+		w.set(func() {
+			w.revoked[message.MemberID(stopped)] = true
+			w.deleted[message.MemberID(left)] = true
+			w.names[message.MemberID(renamed)] = " Zoë"
+		})
+		for range 50 {
+			w.decide(1, 1<<30)
+			time.Sleep(60 * time.Millisecond)
+			synctest.Wait()
+		}
+		stop()
+		ranks := w.planned(1)
+		if ranks[0][601] != message.MemberID(stopped) || ranks[1][701] != message.MemberID(left) {
+			t.Error("a member moved to another rank")
+		}
+		for i, b := range w.log {
+			for j, r := range b.Recipients {
+				want := message.NoReason
+				switch uint32(r.Member) {
+				case stopped:
+					want = message.ReasonStop
+				case left:
+					want = message.ReasonLeft
+				case renamed:
+					if !strings.HasSuffix(b.ValuesOf(j)[0], " Zoë") {
+						t.Errorf("merge value %q is the old one", b.ValuesOf(j)[0])
+					}
+				}
+				if r.Suppressed != want {
+					t.Errorf("partition %d, member %d: suppressed %v, want %v", w.parts[i], r.Member, r.Suppressed, want)
+				}
+			}
+		}
+	})
+}
+
+func TestPauseActsWithinOneRoundAndResumeGoesOnFromLowWater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 50_000, rand.New(rand.NewPCG(8, 5)))
+		stop := w.planner(Config{LeadPartition: 2_000, Lead: 8_000, Chunk: 1_024})
+		time.Sleep(20 * time.Millisecond)
+		synctest.Wait()
+		w.decide(1, 1_000)
+		head := w.heads[0]
+		w.set(func() { w.heads = nil })
+		before := len(w.log)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := len(w.log) - before; n > 0 {
+			t.Errorf("%d blocks after the pause was stored", n)
+		}
+		// Resumed: nothing before the owners have seen the new epoch.
+		head.Epoch = 3
+		w.set(func() { w.heads = []record.Block{head}; w.epoch[1] = 2 })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := len(w.log) - before; n > 0 {
+			t.Errorf("%d blocks for owners of an older epoch", n)
+		}
+		w.set(func() { w.epoch[1] = 3 })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		stop()
+		first := map[int32]message.Rank{}
+		for i, b := range w.log[before:] {
+			if b.Epoch != 3 {
+				t.Fatalf("a block of epoch %d", b.Epoch)
+			}
+			if p := w.parts[before+i]; first[p] == 0 {
+				first[p] = b.First
+			}
+		}
+		for p, r := range first {
+			if r != w.low[1][p]+1 {
+				t.Errorf("partition %d goes on at rank %d, low-water is %d", p, r, w.low[1][p])
+			}
+		}
+		if len(first) != partitions {
+			t.Errorf("%d partitions went on", len(first))
+		}
+	})
+}
+
+func TestNothingIsPlannedBeforeTheOwnersAreReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 1_000, rand.New(rand.NewPCG(9, 5)))
+		w.notReady = true
+		stop := w.planner(Config{})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(w.log) > 0 || len(w.sent) > 0 {
+			t.Error("planned without owners")
+		}
+		w.set(func() { w.notReady = false })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		stop()
+		if len(w.log) == 0 {
+			t.Error("never began")
+		}
+	})
+}
+
+func TestABroadcastStarvesNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		rng := rand.New(rand.NewPCG(10, 5))
+		w.add(1, 100_000, rng)
+		w.add(2, 100_000, rng)
+		delete(w.sets, 2) // Its audience cannot be read.
+		w.add(3, 2_000, rng)
+		stop := w.planner(Config{LeadPartition: 3_000, Lead: 12_000, Chunk: 4_000})
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		stop()
+		n := map[message.BroadcastID]int{}
+		for _, b := range w.log {
+			n[b.Broadcast] += len(b.Recipients)
+		}
+		if n[3] != 2_000 {
+			t.Errorf("%d of 2000 of the small broadcast were planned behind a large and a broken one", n[3])
+		}
+		if n[1] > 4_000 {
+			t.Errorf("the large broadcast took %d, its share of the lead is 4000", n[1])
+		}
+	})
+}
+
+func TestBlocksThatMayBeLostAreMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 3_000, rand.New(rand.NewPCG(11, 5)))
+		w.broken = errors.New("no broker")
+		stop := w.planner(Config{})
+		time.Sleep(3500 * time.Millisecond)
+		synctest.Wait()
+		tries := len(w.log)
+		w.set(func() { w.broken, w.log, w.parts = nil, nil, nil })
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		stop()
+		all := 0
+		for _, r := range w.planned(1) {
+			all += len(r)
+		}
+		if all != 3_000 || tries == 0 {
+			t.Errorf("%d of 3000 planned after the log came back, %d blocks tried before", all, tries)
+		}
+	})
+}
+
+func TestASmallerBlockGoesOutWhenRoomForAWholeOneDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 5_000, rand.New(rand.NewPCG(12, 5)))
+		stop := w.planner(Config{LeadPartition: 300, Lead: 10_000})
+		time.Sleep(40 * time.Millisecond)
+		synctest.Wait()
+		if n := len(w.log); n != partitions {
+			t.Errorf("%d blocks at first, want one whole block for each partition", n)
+		}
+		time.Sleep(40 * time.Millisecond)
+		synctest.Wait()
+		stop()
+		small := 0
+		for _, b := range w.log {
+			if len(b.Recipients) == 300-record.MaxBlock {
+				small++
+			}
+		}
+		if small != partitions {
+			t.Errorf("%d partitions used the rest of their lead after 50 ms, want %d", small, partitions)
+		}
+	})
+}
+
+func TestValidityIsWhatIsLeftOfIt(t *testing.T) {
+	head := record.Block{Deadline: 100_000, Validity: 60}
+	for _, c := range []struct {
+		now  int64
+		want uint32
+	}{{40_000, 60}, {39_000, 60}, {70_500, 30}, {99_999, 1}, {100_000, 0}, {500_000, 0}} {
+		b := plan{head: head}
+		if got := b.left(time.UnixMilli(c.now)); got != c.want {
+			t.Errorf("at %d ms: %d s, want %d", c.now, got, c.want)
+		}
+	}
+}
+
+func TestNewRefusesAPlannerThatLacksAPart(t *testing.T) {
+	w := newWorld(t)
+	good := Config{Partitions: 1, Source: w, Members: w, Progress: w.progress, Produce: w.produce}
+	if _, err := New(good); err != nil {
+		t.Error(err)
+	}
+	for name, c := range map[string]Config{
+		"partitions": {Source: w, Members: w, Progress: w.progress, Produce: w.produce},
+		"source":     {Partitions: 1, Members: w, Progress: w.progress, Produce: w.produce},
+		"produce":    {Partitions: 1, Source: w, Members: w, Progress: w.progress},
+		"lead":       {Partitions: 1, Source: w, Members: w, Progress: w.progress, Produce: w.produce, Lead: -1},
+	} {
+		if _, err := New(c); err == nil {
+			t.Errorf("a planner without a good %s was made", name)
+		}
+	}
+}
