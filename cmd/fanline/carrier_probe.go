@@ -22,6 +22,9 @@ import (
 // default alphabet.
 const probeText = "Fanline carrier probe. No need to answer."
 
+// childStart is what the start of a process may take on a machine under load.
+const childStart = 10 * time.Second
+
 // probeJob is what both stacks are asked to do. The independent one gets it on
 // its standard input, since a password has no place among arguments.
 type probeJob struct {
@@ -197,8 +200,8 @@ func probeIndependentChild(ctx context.Context, job probeJob, stderr io.Writer) 
 	if err != nil {
 		return failed(err)
 	}
-	// Bind, enquire_link, submit, unbind: each bounded by the job's own time-out.
-	ctx, cancel := context.WithTimeout(ctx, 5*job.Timeout)
+	// Bind, enquire_link, submit, unbind are each bounded by the job's own time-out; this ends a stack that hangs.
+	ctx, cancel := context.WithTimeout(ctx, 5*job.Timeout+childStart)
 	defer cancel()
 	var out, complaints bytes.Buffer
 	child := exec.CommandContext(ctx, self, independentCommand)

@@ -196,7 +196,7 @@ func TestProbeSaysWhenNothingAnswers(t *testing.T) {
 
 func TestProbeWaitsNoLongerThanTheTimeout(t *testing.T) {
 	f := &fakeSMSC{silent: smpp.SubmitSMID}
-	code, report := probeWith(t, f.start(t), "200ms", "--to", "+13125550199")
+	code, report := probeWith(t, f.start(t), "1s", "--to", "+13125550199")
 	if code != exitFailed || report.Ours.Submit != "unknown" || report.Independent.Submit != "unknown" {
 		t.Errorf("exit %d, %+v", code, report)
 	}
