@@ -28,7 +28,7 @@ type account struct {
 
 // number is a sender of an account, with its limit. Its place in the table stands for it in compact entries.
 type number struct {
-	place   uint32
+	place   uint16
 	addr    string // canonical digits
 	typed   string // with the type octet of E.164 in front, as the log writes it
 	account *account
@@ -51,13 +51,13 @@ func (t *numberTable) all() []*number {
 func (t *numberTable) add(n *number) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n.place = uint32(len(t.all()))
+	n.place = uint16(len(t.all()))
 	list := append(slices.Clone(t.all()), n)
 	t.list.Store(&list)
 }
 
 // numbersMax bounds what "*" may grow to.
-const numbersMax = 1 << 16
+const numbersMax = 1<<16 - 1
 
 func (s *server) openAccounts(accounts []Account) error {
 	s.accounts = make(map[string]*account, len(accounts))

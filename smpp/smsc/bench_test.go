@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,10 +23,22 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("FANLINE_TEST_SMSC"); dir != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
+		if profile := os.Getenv("FANLINE_TEST_PROFILE"); profile != "" {
+			f, err := os.Create(profile)
+			if err == nil {
+				err = pprof.StartCPUProfile(f)
+			}
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			defer f.Close()
+		}
 		err := Run(ctx, Options{
 			Listen: "127.0.0.1:0", LogDir: dir, AddrFile: filepath.Join(dir, "addr"), Accounts: benchAccounts(), Scenario: benchScenario(),
 			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		})
+		pprof.StopCPUProfile()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

@@ -193,9 +193,6 @@ func (c *conn) take(b []byte) (used int) {
 
 // flush writes the log, then lets go what it allows. It returns false when the log can't be written.
 func (c *conn) flush() bool {
-	for _, a := range c.acks {
-		c.block.ack(a.seq, a.status)
-	}
 	if !c.writeLog() {
 		return false
 	}
@@ -251,7 +248,7 @@ func (c *conn) pdu(h smpp.Header, b []byte) {
 	case smpp.SubmitSMID:
 		c.takeSubmit(h, b)
 	case smpp.DeliverSMRespID, smpp.DataSMRespID:
-		c.acks = append(c.acks, ackRecord{h.Sequence, h.Status})
+		c.acked(h)
 	case smpp.DataSMID:
 		c.takeData(h, b)
 	case smpp.BindReceiverID, smpp.BindTransmitterID, smpp.BindTransceiverID:
@@ -268,7 +265,7 @@ func (c *conn) pdu(h smpp.Header, b []byte) {
 		c.query(h, b)
 	case smpp.GenericNackID:
 		c.block.event("generic_nack", true, h.Status, h.Sequence, "", "")
-		c.acks = append(c.acks, ackRecord{h.Sequence, h.Status})
+		c.acked(h)
 	default:
 		c.s.stats.protocolErrors.Add(1)
 		c.block.event(CommandProtocolError, true, smpp.StatusInvCmdID, h.Sequence, "", "command "+h.ID.String())
@@ -276,6 +273,12 @@ func (c *conn) pdu(h smpp.Header, b []byte) {
 			c.reply(smpp.StatusInvCmdID, h.Sequence, &smpp.GenericNack{})
 		}
 	}
+}
+
+// acked records an answer to a deliver_sm in its place among the submits: audit asks what came after it.
+func (c *conn) acked(h smpp.Header) {
+	c.acks = append(c.acks, ackRecord{h.Sequence, h.Status})
+	c.block.ack(h.Sequence, h.Status)
 }
 
 // rubbish answers what is no SMPP and ends this connection; the stream is out of step.
@@ -383,7 +386,7 @@ func (c *conn) settle() {
 		case a.status != smpp.StatusOK && retryable(a.status):
 			r.d.flags |= deliverAgain
 			r.d.due = c.at.ms + uint32(c.s.plan.resend/time.Millisecond)
-			c.box.receipts.add(r.d)
+			c.box.receipts.add(r.d, c.at.ms)
 		default:
 			done++
 			if r.d.flags&deliverText != 0 {

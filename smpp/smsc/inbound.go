@@ -83,7 +83,11 @@ func (s *server) inject(from, to, body string) (*inbound, error) {
 	for i := range x.parts {
 		b.text(recQueued, x.record(i, 0, false))
 	}
-	if err := s.log.write(&b); err != nil {
+	err := s.log.write(&b)
+	if err == nil {
+		err = s.log.flush()
+	}
+	if err != nil {
 		s.fail(err)
 		return nil, err
 	}
@@ -120,7 +124,7 @@ func (s *server) owe(x *inbound, nowMs uint32) {
 	var batch []delivery
 	for i := range x.parts {
 		if !x.parts[i].done {
-			batch = append(batch, delivery{id: x.id, due: nowMs, number: uint32(i), flags: deliverText})
+			batch = append(batch, delivery{id: x.id, due: nowMs, number: uint16(i), flags: deliverText})
 		}
 	}
 	s.pending.Add(int64(len(batch)))
@@ -173,7 +177,7 @@ func (s *server) appendText(dst []byte, b *block, seq uint32, d delivery, again 
 // ackedText is the answer to one part.
 type ackedText struct {
 	id     uint64
-	part   uint32
+	part   uint16
 	status smpp.Status
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -58,23 +59,32 @@ func (b *block) seal() []byte {
 	return out
 }
 
-// logWriter appends blocks to the newest segment. What Write returned from has been given to the operating system, so
-// it survives the end of the process in any way; it doesn't promise to survive the loss of power.
+// logWriter appends blocks to the newest segment. Blocks are gathered in memory; what flush returned from has been
+// given to the operating system, so it survives the end of the process in any way. It doesn't promise to survive the
+// loss of power. Whoever is about to answer flushes first, and with its own blocks it writes those of all others.
 type logWriter struct {
 	dir          string
 	segmentBytes int64
 	form         IDForm
 	version      string
+	now          func() int64
 
-	mu   sync.Mutex
-	lock *os.File
-	file *os.File
-	seq  int
-	size int64
-	head block
-	now  func() int64
-	err  error // the first failure; nothing is written after it
+	mu      sync.Mutex // guards what is gathered
+	pending []byte
+	dirty   chan struct{} // capacity 1: something was gathered that nobody may flush
+
+	file    sync.Mutex // guards what follows; taken before mu
+	writing []byte
+	lock    *os.File
+	segment *os.File
+	seq     int
+	size    int64
+	head    block
+	err     error // the first failure; nothing is written after it
 }
+
+// gatherMax is how much is gathered before it is written in any case.
+const gatherMax = 1 << 20
 
 const segmentBytesDefault = 256 << 20
 
@@ -134,16 +144,16 @@ func openLog(w *logWriter) error {
 	if w.seq, err = segmentNumber(path); err != nil {
 		return err
 	}
-	w.file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	w.segment, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("smsc log: %w", err)
 	}
-	w.size, err = w.file.Seek(0, io.SeekEnd)
+	w.size, err = w.segment.Seek(0, io.SeekEnd)
 	if err != nil {
 		return fmt.Errorf("smsc log %s: %w", path, err)
 	}
 	if w.size < int64(len(segmentMagic)) { // the crash came between creating the segment and its first line
-		if err := w.file.Truncate(0); err != nil {
+		if err := w.segment.Truncate(0); err != nil {
 			return fmt.Errorf("smsc log %s: %w", path, err)
 		}
 		return w.beginSegment()
@@ -152,8 +162,8 @@ func openLog(w *logWriter) error {
 }
 
 func (w *logWriter) nextSegment() error {
-	if w.file != nil {
-		if err := w.file.Close(); err != nil {
+	if w.segment != nil {
+		if err := w.segment.Close(); err != nil {
 			return fmt.Errorf("smsc log: %w", err)
 		}
 	}
@@ -163,12 +173,12 @@ func (w *logWriter) nextSegment() error {
 	if err != nil {
 		return fmt.Errorf("smsc log: %w", err)
 	}
-	w.file = f
+	w.segment = f
 	return w.beginSegment()
 }
 
 func (w *logWriter) beginSegment() error {
-	if _, err := w.file.WriteString(segmentMagic); err != nil {
+	if _, err := w.segment.WriteString(segmentMagic); err != nil {
 		return fmt.Errorf("smsc log: %w", err)
 	}
 	w.size = int64(len(segmentMagic))
@@ -183,50 +193,93 @@ func (w *logWriter) writeStart(again bool) error {
 }
 
 func (w *logWriter) put(sealed []byte) error {
-	n, err := w.file.Write(sealed)
+	n, err := w.segment.Write(sealed)
 	w.size += int64(n)
 	if err != nil {
-		return fmt.Errorf("smsc log %s: %w", w.file.Name(), err)
+		return fmt.Errorf("smsc log %s: %w", w.segment.Name(), err)
 	}
 	return nil
 }
 
-// write seals a block and appends it. After the first failure it refuses everything: an SMSC that can't write its log
-// doesn't answer.
+// write gathers a block; it reaches the segment with the next flush.
 func (w *logWriter) write(b *block) error {
 	if b.empty() {
 		return nil
 	}
 	sealed := b.seal()
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.pending = append(w.pending, sealed...)
+	n := len(w.pending)
+	w.mu.Unlock()
+	if n >= gatherMax {
+		return w.flush()
+	}
+	if n == len(sealed) {
+		wakeUp(w.dirty)
+	}
+	return nil
+}
+
+// flush writes what was gathered before it was called. After the first failure it refuses everything: an SMSC that
+// can't write its log doesn't answer.
+func (w *logWriter) flush() error {
+	w.file.Lock()
+	defer w.file.Unlock()
 	if w.err != nil {
 		return w.err
+	}
+	w.mu.Lock()
+	w.writing, w.pending = w.pending, w.writing[:0]
+	w.mu.Unlock()
+	if len(w.writing) == 0 {
+		return nil
 	}
 	if w.size >= w.segmentBytes {
 		w.err = w.nextSegment()
 	}
 	if w.err == nil {
-		w.err = w.put(sealed)
+		w.err = w.put(w.writing)
 	}
 	return w.err
 }
 
+// flushWithin is how long a block waits at most when no answer needs it.
+const flushWithin = 20 * time.Millisecond
+
+// run flushes what nobody else does, until done closes.
+func (w *logWriter) run(done <-chan struct{}, fail func(error)) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-w.dirty:
+			timer.Reset(flushWithin)
+		case <-timer.C:
+			if err := w.flush(); err != nil {
+				fail(err)
+				return
+			}
+		}
+	}
+}
+
 func (w *logWriter) bytes() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.file.Lock()
+	defer w.file.Unlock()
 	return int64(w.seq-1)*w.segmentBytes + w.size
 }
 
 func (w *logWriter) close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	err := w.flush()
+	w.file.Lock()
+	defer w.file.Unlock()
 	if w.err == nil {
 		w.err = errors.New("smsc log: closed")
 	}
-	var err error
-	if w.file != nil {
-		err = w.file.Close()
+	if w.segment != nil {
+		err = errors.Join(err, w.segment.Close())
 	}
 	if w.lock != nil {
 		err = errors.Join(err, w.lock.Close())

@@ -1,7 +1,6 @@
 package smsc
 
 import (
-	"slices"
 	"sync"
 
 	"fanline/smpp"
@@ -25,7 +24,8 @@ type outbox struct {
 
 	answers   *wheel[response]
 	ready     queue[response]
-	receipts  *wheel[delivery]
+	receipts  *receiptWheel
+	spare     chunks[delivery] // of the two queues
 	due       queue[delivery]
 	texts     queue[delivery] // from phones: they don't wait behind receipts
 	window    []inflight      // ring by sequence number
@@ -42,9 +42,7 @@ type inflight struct {
 }
 
 const (
-	answerSlots   = 2048 // of 1 ms
-	receiptSlots  = 4096
-	receiptSlotMs = 8
+	answerSlots = 2048 // of 1 ms
 
 	// answersMax answers waiting stop the reader: a client that doesn't read is not read from.
 	answersMax = 1 << 16
@@ -66,7 +64,7 @@ func (b *outbox) open(window int, nowMs uint32) {
 func (b *outbox) receive(nowMs uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.receipts = newWheel[delivery](receiptSlots, receiptSlotMs, nowMs)
+	b.receipts = newReceiptWheel(nowMs)
 	b.receiving = true
 }
 
@@ -122,18 +120,18 @@ const wakeSlackMs = 2
 // line puts a delivery whose time has come in line.
 func (b *outbox) line(d delivery) {
 	if d.flags&deliverText != 0 {
-		b.texts.push(&b.receipts.chunks, d)
+		b.texts.push(&b.spare, d)
 		return
 	}
-	b.due.push(&b.receipts.chunks, d)
+	b.due.push(&b.spare, d)
 }
 
 // nextInLine takes the delivery to send next, texts first.
 func (b *outbox) nextInLine() (delivery, bool) {
-	if d, ok := b.texts.pop(&b.receipts.chunks); ok {
+	if d, ok := b.texts.pop(&b.spare); ok {
 		return d, true
 	}
-	return b.due.pop(&b.receipts.chunks)
+	return b.due.pop(&b.spare)
 }
 
 // full says whether more answers wait than a client that reads would leave.
@@ -155,7 +153,7 @@ func (b *outbox) addDeliveries(batch []delivery, nowMs uint32) bool {
 		if int32(d.due-nowMs) <= 0 {
 			b.line(d)
 		} else {
-			b.receipts.add(d)
+			b.receipts.add(d, nowMs)
 		}
 		if int32(d.due-first) < 0 {
 			first = d.due
@@ -237,7 +235,7 @@ func (b *outbox) close() []delivery {
 	if b.receipts == nil {
 		return nil
 	}
-	out := make([]delivery, 0, b.receipts.n+b.due.n+b.texts.n+b.unacked)
+	out := make([]delivery, 0, b.receipts.len()+b.due.n+b.texts.n+b.unacked)
 	for i := range b.window {
 		if w := &b.window[i]; w.seq != 0 {
 			w.d.flags |= deliverAgain
@@ -256,24 +254,21 @@ func (b *outbox) close() []delivery {
 }
 
 // holds says whether a delivery of a message waits here.
-func (b *outbox) holds(id uint64) bool {
+func (b *outbox) holds(id uint64) (found bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	match := func(d *delivery) bool {
+		found = found || d.id == id && d.flags&deliverText == 0
+		return !found
+	}
 	for i := range b.window {
-		if b.window[i].seq != 0 && b.window[i].d.id == id {
-			return true
+		if b.window[i].seq != 0 {
+			match(&b.window[i].d)
 		}
 	}
-	for i, first := range append(slices.Clone(b.receipts.slots), b.due.head) {
-		skip := 0
-		if i == len(b.receipts.slots) {
-			skip = b.due.at
-		}
-		for k := first; k != nil; k, skip = k.next, 0 {
-			if slices.ContainsFunc(k.e[skip:k.n], func(d delivery) bool { return d.id == id }) {
-				return true
-			}
-		}
+	b.due.each(match)
+	if b.receipts != nil {
+		b.receipts.each(match)
 	}
-	return false
+	return found
 }

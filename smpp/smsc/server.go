@@ -151,7 +151,7 @@ func (s *server) openLog(dir string) error {
 	if err != nil {
 		return err
 	}
-	s.log = &logWriter{dir: dir, lock: lock, form: s.plan.form, version: buildVersion(), now: func() int64 { return s.now().micros }}
+	s.log = &logWriter{dir: dir, lock: lock, dirty: make(chan struct{}, 1), form: s.plan.form, version: buildVersion(), now: func() int64 { return s.now().micros }}
 	if err := s.restore(dir); err != nil {
 		return errors.Join(err, s.log.close())
 	}
@@ -198,11 +198,18 @@ func (s *server) serve(ctx context.Context, listener net.Listener, idleExit time
 		defer close(accepting)
 		s.accept(listener)
 	}()
+	logged, flushing := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(flushing)
+		s.log.run(logged, s.fail)
+	}()
 	err := s.wait(ctx, idleExit)
 	listener.Close()
 	<-accepting
 	s.stop()
 	s.work.Wait()
+	close(logged)
+	<-flushing
 	s.logger.Info("simulator ends", "owed", s.pending.Load(), "submits", s.stats.submits.Load())
 	return err
 }

@@ -107,6 +107,9 @@ func (s *server) sent(phone string) ([]Sent, error) {
 	s.watch.mu.Unlock()
 	if !known {
 		found := &watched{}
+		if err := s.log.flush(); err != nil {
+			return nil, err
+		}
 		err := ReadLog(s.log.dir, func(e *Entry) error {
 			if e.Accepted() && canonicalPhone(e.Destination) == phone {
 				found.put(sentPart{

@@ -1,5 +1,7 @@
 package smsc
 
+import "math/bits"
+
 // timed is what a wheel holds: a small value without pointers that knows when it is due, in milliseconds since the
 // simulator started. Times wrap after 49 days; what is compared lies never further apart than half of that.
 type timed interface{ dueMs() uint32 }
@@ -81,29 +83,42 @@ func (q *queue[T]) pop(c *chunks[T]) (v T, ok bool) {
 	return v, true
 }
 
-// wheel is a timing wheel: a slot for each slotMs, entries further ahead than a turn wait for theirs.
+// each visits everything in line until it returns false.
+func (q *queue[T]) each(visit func(*T) bool) {
+	from := q.at
+	for k := q.head; k != nil; k, from = k.next, 0 {
+		for i := from; i < k.n; i++ {
+			if !visit(&k.e[i]) {
+				return
+			}
+		}
+	}
+}
+
+// wheel is a timing wheel: slots of a power of two of milliseconds, entries further ahead than a turn wait for theirs.
 type wheel[T timed] struct {
-	slots  []*chunk[T] // newest chunk of each slot first
-	slotMs uint32
-	pos    uint32 // absolute number of the slot turned to last
-	n      int
+	slots []*chunk[T] // newest chunk of each slot first; their number is a power of two
+	shift uint8       // a slot is 1<<shift ms wide
+	pos   uint32      // absolute number of the slot turned to last
+	n     int
 	chunks[T]
 }
 
 func newWheel[T timed](slots int, slotMs, nowMs uint32) *wheel[T] {
-	return &wheel[T]{slots: make([]*chunk[T], slots), slotMs: slotMs, pos: nowMs / slotMs}
+	shift := uint8(bits.TrailingZeros32(slotMs))
+	return &wheel[T]{slots: make([]*chunk[T], slots), shift: shift, pos: nowMs >> shift}
 }
 
 // add puts v into the slot that ends at or after its time, the next one when it is past.
 func (w *wheel[T]) add(v T) {
-	at := (v.dueMs() + w.slotMs - 1) / w.slotMs
+	at := (v.dueMs() + 1<<w.shift - 1) >> w.shift
 	if int32(at-w.pos) <= 0 {
 		at = w.pos + 1
 	}
 	if at-w.pos > uint32(len(w.slots)) {
 		at = w.pos + uint32(len(w.slots)) // comes by once a turn until it is due
 	}
-	i := int(at % uint32(len(w.slots)))
+	i := at & uint32(len(w.slots)-1)
 	k := w.slots[i]
 	if k == nil || k.n == chunkLen {
 		fresh := w.get()
@@ -117,7 +132,7 @@ func (w *wheel[T]) add(v T) {
 
 // turn moves what is due by nowMs to emit.
 func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
-	target := nowMs / w.slotMs
+	target := nowMs >> w.shift
 	if w.n == 0 {
 		if int32(target-w.pos) > 0 {
 			w.pos = target
@@ -126,7 +141,7 @@ func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
 	}
 	for int32(target-w.pos) > 0 && w.n > 0 {
 		w.pos++
-		i := int(w.pos % uint32(len(w.slots)))
+		i := w.pos & uint32(len(w.slots)-1)
 		k := w.slots[i]
 		w.slots[i] = nil
 		for k != nil {
@@ -152,7 +167,7 @@ func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
 // ahead is how many slots from now the next entry lies, looking aheadMax slots far.
 func (w *wheel[T]) ahead() int {
 	for i := 1; i < aheadMax; i++ {
-		if w.slots[(w.pos+uint32(i))%uint32(len(w.slots))] != nil {
+		if w.slots[(w.pos+uint32(i))&uint32(len(w.slots)-1)] != nil {
 			return i
 		}
 	}
@@ -192,7 +207,7 @@ type delivery struct {
 	from      phone
 	due       uint32
 	submitted uint32 // Unix seconds
-	number    uint32 // place in the simulator's list of numbers; of a text: its part
+	number    uint16 // place in the simulator's list of numbers; of a text: its part
 	fromType  byte
 	toType    byte
 	stat      Stat

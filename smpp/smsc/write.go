@@ -1,9 +1,9 @@
 package smsc
 
 import (
+	"encoding/binary"
 	"net"
 	"time"
-	"unsafe"
 
 	"fanline/smpp"
 )
@@ -30,6 +30,8 @@ type writer struct {
 	enquired int64     // ms of the last enquire_link that nothing has followed yet; 0: none
 	misses   int
 	receipt  receiptWriter
+	emitted  func(delivery) // emit and emitAnswer as values, made once
+	answered func(response)
 }
 
 // sending is a delivery with the number it goes out under.
@@ -41,6 +43,7 @@ type sending struct {
 // write says what is due until done closes.
 func (c *conn) write(done <-chan struct{}) {
 	w := &writer{c: c, checked: time.Now()}
+	w.emitted, w.answered = w.emit, w.emitAnswer
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -103,6 +106,10 @@ func (w *writer) send() bool {
 	if len(w.out) == 0 {
 		return true
 	}
+	if err := w.c.s.log.flush(); err != nil {
+		w.c.s.fail(err)
+		return false
+	}
 	w.c.nc.SetWriteDeadline(time.Now().Add(writeWithin))
 	_, err := w.c.nc.Write(w.out)
 	return err == nil
@@ -115,7 +122,6 @@ func (w *writer) collect() (bye []byte, wait time.Duration, more bool) {
 	defer b.mu.Unlock()
 	w.out = append(w.out, b.control...)
 	b.control = b.control[:0]
-	b.answers.turn(w.at.ms, func(r response) { b.ready.push(&b.answers.chunks, r) })
 	wasFull := b.answers.n+b.ready.n >= answersMax
 	for len(w.answers) < flushAnswers {
 		r, ok := b.ready.pop(&b.answers.chunks)
@@ -124,6 +130,7 @@ func (w *writer) collect() (bye []byte, wait time.Duration, more bool) {
 		}
 		w.answers = append(w.answers, r)
 	}
+	b.answers.turn(w.at.ms, w.answered)
 	if wasFull && b.answers.n+b.ready.n < answersMax {
 		wakeUp(b.space)
 	}
@@ -141,7 +148,7 @@ func (w *writer) collect() (bye []byte, wait time.Duration, more bool) {
 }
 
 func (w *writer) collectDeliveries(b *outbox) {
-	b.receipts.turn(w.at.ms, b.line)
+	b.receipts.turn(w.at.ms, w.emitted)
 	for b.unacked < b.windowMax {
 		d, ok := b.nextInLine()
 		if !ok {
@@ -149,6 +156,24 @@ func (w *writer) collectDeliveries(b *outbox) {
 		}
 		w.batch = append(w.batch, sending{b.place(d, w.at.ms), d})
 	}
+}
+
+// emit takes a delivery that is due: into the batch while the window has room and nothing stands in line before it.
+func (w *writer) emit(d delivery) {
+	b := &w.c.box
+	if b.unacked < b.windowMax && b.due.n == 0 && b.texts.n == 0 {
+		w.batch = append(w.batch, sending{b.place(d, w.at.ms), d})
+		return
+	}
+	b.line(d)
+}
+
+func (w *writer) emitAnswer(r response) {
+	if len(w.answers) < flushAnswers {
+		w.answers = append(w.answers, r)
+		return
+	}
+	w.c.box.ready.push(&w.c.box.answers.chunks, r)
 }
 
 // nextFlush is when something may be due next; idle connections sleep until woken.
@@ -160,8 +185,8 @@ func (w *writer) nextFlush(b *outbox) time.Duration {
 	if b.answers.n > 0 {
 		return max(gap, time.Duration(b.answers.ahead())*time.Millisecond)
 	}
-	if b.receiving && !b.draining && b.receipts.n > 0 {
-		return max(gap, time.Duration(b.receipts.ahead())*receiptSlotMs*time.Millisecond)
+	if b.receiving && !b.draining && b.receipts.len() > 0 {
+		return max(gap, time.Duration(b.receipts.aheadMs())*time.Millisecond)
 	}
 	return housekeeping
 }
@@ -217,102 +242,23 @@ func (w *writer) encodeDeliveries() bool {
 	return true
 }
 
+// answer encodes a submit_sm_resp or data_sm_resp: a message id when accepted, else no body (SMPP 3.4 §4.4.2).
 func (w *writer) answer(r *response) {
-	var id [40]byte
-	text := id[:0]
-	if r.id != 0 {
-		text = w.c.s.plan.form.Append(text, r.id)
-	}
-	var err error
+	id := smpp.SubmitSMRespID
 	if r.data {
-		w.out, err = smpp.Append(w.out, smpp.Status(r.status), r.seq, &smpp.DataSMResp{MessageID: string(text)})
-	} else if r.id == 0 {
-		w.out = appendHeader(w.out, smpp.HeaderLen, smpp.SubmitSMRespID, smpp.Status(r.status), r.seq) // §4.4.2: no body
-	} else {
-		resp := smpp.SubmitSMResp{MessageID: unsafe.String(unsafe.SliceData(text), len(text))}
-		w.out, err = smpp.Append(w.out, smpp.Status(r.status), r.seq, &resp)
+		id = smpp.DataSMRespID
 	}
-	if err != nil {
-		w.c.s.logger.Error("simulator can't encode an answer", "error", err)
+	start := len(w.out)
+	w.out = appendHeader(w.out, smpp.HeaderLen, id, smpp.Status(r.status), r.seq)
+	if r.id == 0 {
+		return
 	}
+	w.out = append(w.c.s.plan.form.Append(w.out, r.id), 0)
+	binary.BigEndian.PutUint32(w.out[start:], uint32(len(w.out)-start))
 }
 
-// appendHeader writes the header of a PDU that has no body.
+// appendHeader writes a PDU's header.
 func appendHeader(dst []byte, length int, id smpp.CommandID, status smpp.Status, seq uint32) []byte {
-	for _, v := range [...]uint32{uint32(length), uint32(id), uint32(status), seq} {
-		dst = append(dst, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
-	}
-	return dst
-}
-
-// receiptWriter makes deliver_sm with receipts.
-type receiptWriter struct {
-	plan      *plan
-	done      [10]byte // YYMMDDhhmm of now
-	doneMin   int64
-	submit    [10]byte
-	submitMin int64
-	sm        smpp.DeliverSM
-	text      []byte
-	tlvs      smpp.Options
-	from      []byte
-}
-
-func (r *receiptWriter) begin(p *plan, micros int64) {
-	r.plan = p
-	if m := micros / 60_000_000; m != r.doneMin {
-		r.doneMin = m
-		formatMinute(&r.done, m)
-	}
-}
-
-func formatMinute(dst *[10]byte, minute int64) {
-	copy(dst[:], time.Unix(minute*60, 0).UTC().AppendFormat(nil, "0601021504"))
-}
-
-// append writes the receipt of SMPP 3.4 appendix B with receipted_message_id and message_state (§5.3.2.12, §5.3.2.35).
-func (r *receiptWriter) append(dst []byte, seq uint32, d *delivery, n *number) []byte {
-	if m := int64(d.submitted) / 60; m != r.submitMin {
-		r.submitMin = m
-		formatMinute(&r.submit, m)
-	}
-	row := &statTable[d.stat]
-	t := append(r.text[:0], "id:"...)
-	t = r.plan.receipt.Append(t, d.id)
-	idEnd := len(t)
-	delivered := " sub:001 dlvrd:000 submit date:"
-	if d.stat == StatDelivered {
-		delivered = " sub:001 dlvrd:001 submit date:"
-	}
-	t = append(t, delivered...)
-	t = append(t, r.submit[:]...)
-	t = append(t, " done date:"...)
-	t = append(t, r.done[:]...)
-	t = append(t, " stat:"...)
-	t = append(t, row.name...)
-	t = append(t, " err:"...)
-	t = append(t, row.err...)
-	t = append(t, " text:"...)
-	r.text = t
-	r.from = d.from.append(r.from[:0])
-
-	sm := &r.sm
-	sm.Source.TON, sm.Source.NPI = unpackType(d.fromType)
-	sm.Source.Addr = unsafe.String(unsafe.SliceData(r.from), len(r.from))
-	sm.Destination.TON, sm.Destination.NPI = unpackType(d.toType)
-	sm.Destination.Addr = n.addr
-	sm.ESMClass = smpp.ESMReceipt
-	sm.ShortMessage = t
-	if r.plan.tlvs {
-		o := append(r.tlvs[:0], byte(smpp.TagReceiptedMessageID>>8), byte(smpp.TagReceiptedMessageID), 0, byte(idEnd-3+1))
-		o = append(o, t[3:idEnd]...)
-		o = append(o, 0)
-		o = append(o, byte(smpp.TagMessageState>>8), byte(smpp.TagMessageState&0xff), 0, 1, row.state)
-		r.tlvs, sm.Options = o, o
-	}
-	out, err := smpp.Append(dst, smpp.StatusOK, seq, sm)
-	if err != nil {
-		return dst // Can't be: every field is of the simulator's own making; a test encodes them all.
-	}
-	return out
+	dst = binary.BigEndian.AppendUint64(dst, uint64(length)<<32|uint64(id))
+	return binary.BigEndian.AppendUint64(dst, uint64(status)<<32|uint64(seq))
 }

@@ -1,0 +1,119 @@
+package smsc
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"slices"
+	"time"
+
+	"fanline/smpp"
+)
+
+// jsonLine is an entry of the log as `fanline smsc log` prints it (design/contracts.md).
+type jsonLine struct {
+	Time        string    `json:"t"`
+	Conn        uint32    `json:"conn"`
+	Account     string    `json:"account"`
+	Dir         string    `json:"dir"`
+	Command     string    `json:"command"`
+	Status      string    `json:"status,omitempty"`
+	Seq         uint32    `json:"seq"`
+	MessageID   string    `json:"message_id,omitempty"`
+	Source      string    `json:"source,omitempty"`
+	Destination string    `json:"destination,omitempty"`
+	Text        *string   `json:"text,omitempty"`
+	Part        int       `json:"part,omitempty"`
+	Parts       int       `json:"parts,omitempty"`
+	Stat        string    `json:"stat,omitempty"`
+	Key         string    `json:"key,omitempty"`
+	TLVs        []jsonTLV `json:"tlvs,omitempty"`
+	Coding      *int      `json:"data_coding,omitempty"`
+	Again       bool      `json:"again,omitempty"`      // a deliver_sm sent before
+	Lost        bool      `json:"lost,omitempty"`       // of a submit: the receipt will not come
+	Unanswered  bool      `json:"unanswered,omitempty"` // of a submit: a fault kept the answer
+	Note        string    `json:"note,omitempty"`       // of an event: remote address, reason
+}
+
+type jsonTLV struct {
+	Tag   int    `json:"tag"`
+	Name  string `json:"name"`
+	Value string `json:"value_hex"`
+}
+
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+// WriteNDJSON prints the log in path, a directory or one segment, a line for each bind, unbind, closed connection,
+// submit, receipt, reply with its answer, and protocol error. all adds starts, texts taken in, and answers to receipts.
+func WriteNDJSON(w io.Writer, path string, all bool) error {
+	out := bufio.NewWriterSize(w, 1<<18)
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	replies := map[sentUnder]bool{}
+	err := ReadLog(path, func(e *Entry) error {
+		under := sentUnder{e.Conn, e.Seq}
+		switch e.Kind {
+		case KindReply:
+			replies[under] = true
+		case KindDeliverResp:
+			reply := replies[under]
+			delete(replies, under)
+			if !reply && !all {
+				return nil
+			}
+		case KindQueued, KindStart:
+			if !all {
+				return nil
+			}
+		}
+		return encoder.Encode(lineOf(e))
+	})
+	if flush := out.Flush(); err == nil {
+		err = flush
+	}
+	return err
+}
+
+func lineOf(e *Entry) *jsonLine {
+	l := &jsonLine{
+		Time: time.UnixMicro(e.Micros).UTC().Format(timeLayout), Conn: e.Conn, Account: e.Account, Dir: "out", Command: e.Command,
+		Seq: e.Seq, MessageID: e.ID(), Source: e.Source, Destination: e.Destination, Stat: e.Stat.String(), Key: string(e.Key),
+		Again: e.Again, Lost: e.Lost, Unanswered: e.Unanswered, Note: e.Text,
+	}
+	if e.In {
+		l.Dir = "in"
+	}
+	switch e.Kind {
+	case KindSubmit, KindReply, KindQueued:
+		text, coding := e.Message(), int(e.DataCoding)
+		l.Text, l.Coding, l.Part, l.Parts = &text, &coding, int(e.Part), int(e.Parts)
+	}
+	switch e.Kind {
+	case KindSubmit:
+		if !e.Unanswered {
+			l.Status = e.Status.String()
+		}
+		l.Stat = "" // what the receipt will say stands with the receipt
+		l.TLVs = tlvLines(e)
+	case KindDeliverResp, KindEvent:
+		l.Status = e.Status.String()
+	}
+	return l
+}
+
+// tlvLines lists a submit's TLVs in wire order; one whose only TLV is the key doesn't keep them apart from it.
+func tlvLines(e *Entry) []jsonTLV {
+	if e.TLVs == nil && e.KeyKind == KeyNone {
+		return nil
+	}
+	o := e.TLVs
+	if o == nil {
+		o = smpp.Options(nil).Append(TagKey, slices.Clone(e.Key))
+	}
+	var out []jsonTLV
+	for tag, value := range o.All() {
+		out = append(out, jsonTLV{int(tag), tag.String(), hex.EncodeToString(value)})
+	}
+	return out
+}
