@@ -93,12 +93,11 @@ type StatusInfo struct {
 // Lookup returns what is known about s, and false for codes outside the table:
 // vendor codes (0x400 to 0x4FF) and reserved ones count as permanent.
 func (s Status) Lookup() (StatusInfo, bool) {
-	t := statusTable()
-	i, ok := slices.BinarySearchFunc(t, s, func(e StatusInfo, s Status) int { return int(e.Status) - int(s) })
+	i, ok := slices.BinarySearchFunc(statuses[:], s, func(e StatusInfo, s Status) int { return int(e.Status) - int(s) })
 	if !ok {
 		return StatusInfo{Status: s, Name: hex32(uint32(s)), Class: ClassPermanent, Meaning: "not in the specification"}, false
 	}
-	return t[i], true
+	return statuses[i], true
 }
 
 // String returns the specification's name, as "ESME_RTHROTTLED", or the number
@@ -118,4 +117,4 @@ func (s Status) Class() Class {
 }
 
 // Statuses returns the table of all known statuses, by ascending code.
-func Statuses() []StatusInfo { return slices.Clone(statusTable()) }
+func Statuses() []StatusInfo { return slices.Clone(statuses[:]) }

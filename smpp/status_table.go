@@ -71,5 +71,3 @@ var statuses = [...]StatusInfo{
 	{0x111, "ESME_RINVBCASTSRVGRP", ClassPermanent, "broadcast service group is invalid (5.0)"},
 	{0x112, "ESME_RINVBCASTCHANIND", ClassPermanent, "broadcast channel indicator is invalid (5.0)"},
 }
-
-func statusTable() []StatusInfo { return statuses[:] }

@@ -9,18 +9,16 @@ import (
 	"fanline/smpp/text"
 )
 
-// maxPreview bounds what `fanline text preview` reads; 255 parts are at most 39,015 octets of GSM 7-bit.
+// maxPreview bounds what `fanline text preview` reads; 255 parts hold 39,015
+// characters at most.
 const maxPreview = 1 << 20
 
 // runText is `fanline text preview [--json]`: what a text on stdin costs as SMS.
 // One line end at the end of stdin is not part of the text.
 func runText(_ context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	if len(args) == 0 || args[0] != "preview" && !strings.HasPrefix(args[0], "-") {
-		return usagef("say `fanline text preview`")
-	}
 	flags := newFlags("text preview", stderr)
 	asJSON := flags.Bool("json", false, "end with one line of JSON")
-	if args[0] == "preview" {
+	if len(args) > 0 && args[0] == "preview" {
 		args = args[1:]
 	}
 	if _, err := parseFlags(flags, args); err != nil {

@@ -49,7 +49,7 @@ func TestPreviewOfWhatCannotBeSentIsAnError(t *testing.T) {
 		}
 	}
 	var usage usageError
-	if err := runText(t.Context(), nil, strings.NewReader(""), io.Discard, io.Discard); !errors.As(err, &usage) {
+	if err := runText(t.Context(), []string{"review"}, strings.NewReader(""), io.Discard, io.Discard); !errors.As(err, &usage) {
 		t.Error(err)
 	}
 }

@@ -8,6 +8,6 @@
 //
 //	m := text.Split("Hey Ana 🎉", 7)
 //	for _, p := range m.Parts {
-//		pdu.ESMClass, pdu.DataCoding, pdu.ShortMessage = m.ESMClass(), m.Encoding.DataCoding(), p.Data
+//		pdu.ESMClass, pdu.DataCoding, pdu.ShortMessage = m.ESMClass(), m.DataCoding(), p.Data
 //	}
 package text

@@ -55,7 +55,7 @@ func TestDataCodingSaysHowOctetsAreRead(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
+func FuzzText(f *testing.F) {
 	f.Add(byte(0), []byte("\x1be\x00\x7f\xe9\x1b"))
 	f.Add(byte(1), []byte("a\xe9"))
 	f.Add(byte(3), []byte("caf\xe9"))
