@@ -28,6 +28,7 @@ func commands() []command {
 		{"check", "--config FILE [--json]", "validate a configuration and probe what it names", runCheck},
 		{"carrier probe", "NAME [--config FILE] [--to PHONE] [--json]", "bind with two independent stacks and compare what each saw", runCarrierProbe},
 		{independentCommand, "", "", runProbeIndependent},
+		{"smsc", "[audit|log|mo|messages] …", "the carrier simulator, and what its log says", runSMSC},
 		{"pdu", "[encode]", "read PDUs as hex, one a line, and write each as JSON; encode goes back", runPDU},
 		{"text", "preview [--json]", "show how a text on stdin is encoded and cut into parts", runText},
 		{"version", "[--json]", "print what this program was built from", runVersion},
