@@ -18,9 +18,12 @@ import (
 	"fanline/smpp"
 )
 
-// probeText is what --to receives, once from each stack. All of it is in every
+// probeText is what --to receives from a stack. It names the stack, so that the
+// phone and the carrier see two messages and no duplicate. All of it is in every
 // default alphabet.
-const probeText = "Fanline carrier probe. No need to answer."
+func probeText(stack string) string {
+	return "Fanline carrier probe by " + stack + ". No need to answer."
+}
 
 // childStart is what the start of a process may take on a machine under load.
 const childStart = 10 * time.Second

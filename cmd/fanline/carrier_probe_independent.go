@@ -152,7 +152,7 @@ func (p *independentPeer) submit(job probeJob, saw *probeSight) error {
 		f.Set(pdufield.SourceAddr, job.Source.Addr),
 		f.Set(pdufield.DestAddrTON, job.Destination.TON), f.Set(pdufield.DestAddrNPI, job.Destination.NPI),
 		f.Set(pdufield.DestinationAddr, job.Destination.Addr),
-		f.Set(pdufield.ShortMessage, pdutext.Raw(probeText)))
+		f.Set(pdufield.ShortMessage, pdutext.Raw(probeText(saw.Stack))))
 	if err != nil {
 		return err
 	}

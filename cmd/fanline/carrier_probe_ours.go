@@ -82,7 +82,7 @@ func (saw *probeSight) ask(job probeJob, s *session.Session, tap *enquireTap, h 
 		return false
 	}
 	pdu, err := smpp.Append(nil, smpp.StatusOK, 0, &smpp.SubmitSM{
-		Source: job.Source, Destination: *job.Destination, ShortMessage: []byte(probeText),
+		Source: job.Source, Destination: *job.Destination, ShortMessage: []byte(probeText(saw.Stack)),
 	})
 	if err != nil {
 		saw.Submit, saw.Error = sawFailed, err.Error()
