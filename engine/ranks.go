@@ -59,6 +59,18 @@ func (r *ranks) has(rank message.Rank) bool {
 	return r.taken[w]&b != 0
 }
 
+// isDecided tells whether the rank is decided.
+func (r *ranks) isDecided(rank message.Rank) bool {
+	if rank <= r.low {
+		return true
+	}
+	if !r.has(rank) {
+		return false
+	}
+	w, b := r.place(rank)
+	return r.decided[w]&b != 0
+}
+
 // take marks a rank as taken; false when it already was.
 func (r *ranks) take(rank message.Rank) bool {
 	if r.has(rank) {

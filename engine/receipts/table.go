@@ -12,6 +12,7 @@ type Waiting struct {
 	Phone      message.Phone
 	Written    int64 // Unix ms
 	Expires    int64 // Unix ms; then it is no_receipt
+	Offset     int64 // of the journal record, or one before it, that says so
 	Broadcast  message.BroadcastID
 	Rank       message.Rank
 	Member     message.MemberID

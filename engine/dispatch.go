@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"math/bits"
+	"time"
+
+	"fanline/engine/message"
+	"fanline/pipeline/record"
+)
+
+// turn is how many messages of one number are taken up before the next number
+// has its turn.
+const turn = 1024
+
+// dispatch takes messages of a number up, most urgent class first, as long as
+// binds have slots and the lead over the limit allows.
+func (e *Engine) dispatch(n *number, now time.Time) {
+	for _, c := range n.carriers {
+		c.state = c.breaker.State()
+	}
+	ms := now.UnixMilli()
+	n.wake(ms)
+	lead := n.lead()
+	for range turn {
+		if n.ahead >= lead {
+			return
+		}
+		o := e.next(n, ms)
+		if o == nil {
+			return
+		}
+		if !e.intend(o, ms) {
+			return
+		}
+	}
+	if n.waits() {
+		e.in.post(event{}) // Its turn is over, not its work.
+	}
+}
+
+// wake returns messages that the carrier put off, when their time has come.
+func (n *number) wake(ms int64) {
+	kept := n.delayed[:0]
+	for _, o := range n.delayed {
+		if o.notUntil <= ms {
+			n.waiting[o.msg.Class].push(o)
+		} else {
+			kept = append(kept, o)
+		}
+	}
+	clear(n.delayed[len(kept):])
+	n.delayed = kept
+}
+
+// next returns the most urgent message without taking it from its queue,
+// except recipients of blocks, which it turns into messages and queues.
+func (e *Engine) next(n *number, ms int64) *outgoing {
+	for c := range n.waiting {
+		if n.waiting[c].len() > 0 {
+			return n.waiting[c].front()
+		}
+	}
+	for n.blocks.len() > 0 {
+		h := n.blocks.front()
+		for h.next < len(h.block.Recipients) {
+			i := h.next
+			h.next++
+			if o := e.recipient(n, h, i, ms); o != nil {
+				o.queued = true
+				n.waiting[message.ClassBroadcast].push(o)
+				return o
+			}
+		}
+		n.blocks.pop()
+	}
+	return nil
+}
+
+// recipient turns place i of a block into a message, or decides it at once.
+func (e *Engine) recipient(n *number, h *held, i int, ms int64) *outgoing {
+	b, r := h.block, &h.block.Recipients[i]
+	rank := b.First + message.Rank(i)
+	from := message.Open
+	if _, doubtful := h.bc.limbo[rank]; doubtful && b.Policy == message.AtLeastOnce {
+		delete(h.bc.limbo, rank)
+		delete(h.bc.p.uncertain, r.Phone) // From now on the second attempt decides.
+		from = message.Uncertain
+	} else if h.bc.settled || !h.bc.ranks.take(rank) {
+		h.job.finish(1)
+		return nil
+	}
+	o := &outgoing{
+		p: h.bc.p, n: n, bc: h.bc, job: h.job, epoch: b.Epoch, policy: b.Policy, validity: b.Validity, deadline: b.Deadline, from: from,
+		block: b, place: i,
+		msg: record.Message{
+			Number: b.Number, Class: message.ClassBroadcast, Broadcast: b.Broadcast, Rank: rank,
+			Member: r.Member, Phone: r.Phone, Attributes: r.Attributes,
+		},
+	}
+	if r.Suppressed != message.NoReason {
+		e.decide(o, message.Suppressed, r.Suppressed, ms)
+		return nil
+	}
+	if !e.sendable(o, ms) {
+		return nil
+	}
+	return o
+}
+
+// sendable decides a message that may no longer be sent.
+func (e *Engine) sendable(o *outgoing, ms int64) bool {
+	switch {
+	case !o.n.mayReach(o):
+		e.decide(o, message.Suppressed, message.ReasonStop, ms)
+	case ms > o.deadline:
+		e.decide(o, message.ExpiredUnsent, message.NoReason, ms)
+	default:
+		return true
+	}
+	return false
+}
+
+// decide settles a message of which no part was begun.
+func (e *Engine) decide(o *outgoing, state message.State, reason message.Reason, ms int64) {
+	if o.from == message.Uncertain {
+		o.job.finish(1) // It stays uncertain: the resend did not take place.
+		return
+	}
+	g := e.gather.At(o.p.id)
+	g.Record.Finals = append(g.Record.Finals, record.Final{Message: o.msg, From: o.from, State: state, Reason: reason, At: ms})
+	g.Finals = append(g.Finals, settled{bc: o.bc, job: o.job})
+}
+
+// intend gathers the intents of the message at the front of its queue, as many
+// parts as the bind has slots for; false when it has to wait for slots.
+func (e *Engine) intend(o *outgoing, ms int64) bool {
+	q := &o.n.waiting[o.msg.Class]
+	if o.dropped != message.Open {
+		q.pop()
+		o.queued = false
+		return true
+	}
+	b := o.n.bindFor()
+	if b == nil {
+		return false
+	}
+	if o.out == 0 && o.flying == 0 {
+		if o.parts != nil && !e.sendable(o, ms) || o.carrier != b.carrier && !e.encode(o, b.carrier, ms) {
+			q.pop()
+			o.queued = false
+			return true
+		}
+	} else if o.carrier != b.carrier {
+		q.pop()
+		e.wait(o, ms)
+		return true
+	}
+	g := e.gather.At(o.p.id)
+	run := g.Run(o.msg.Number, b.carrier.name, b.id, ms)
+	for o.todo != 0 && b.free > 0 {
+		i := bits.TrailingZeros64(o.todo)
+		o.todo &^= 1 << i
+		g.Record.Intents = append(g.Record.Intents, record.Intent{
+			Run: run, Class: o.msg.Class, Broadcast: o.msg.Broadcast, Epoch: o.epoch, Rank: o.msg.Rank, ID: o.msg.ID,
+			Member: o.msg.Member, Phone: o.msg.Phone, Part: uint8(i + 1), Parts: o.msg.Parts,
+		})
+		g.Intents = append(g.Intents, e.newFlight(o, b, uint8(i+1)))
+		o.flying++
+		o.n.ahead++
+	}
+	if o.todo != 0 {
+		return false
+	}
+	q.pop()
+	o.queued = false
+	return true
+}
+
+// wait sets a message aside whose other parts went to a carrier that cannot
+// take anything now; it waits there until its deadline.
+func (e *Engine) wait(o *outgoing, ms int64) {
+	if ms > o.deadline && o.flying == 0 {
+		e.decide(o, message.ExpiredUnsent, message.NoReason, ms)
+		o.queued = false
+		return
+	}
+	o.notUntil = ms + 1000
+	o.n.delayed = append(o.n.delayed, o)
+}
+
+// encode fills the parts of a message for a carrier.
+func (e *Engine) encode(o *outgoing, c *carrier, ms int64) bool {
+	if !e.fill(o) {
+		return e.unencodable(o, ms)
+	}
+	e.reference++
+	e.encoded.Buf, e.encoded.Ends = e.encoded.Buf[:0], e.encoded.Ends[:0]
+	err := c.encoder.Encode(&e.encoded, &Text{
+		Number: o.msg.Number, Phone: o.msg.Phone, Key: o.msg.Key(), Body: e.text,
+		Validity: time.Duration(o.validity) * time.Second, Reference: e.reference,
+	})
+	if n := len(e.encoded.Ends); err != nil || n == 0 || n > maxParts {
+		return e.unencodable(o, ms)
+	}
+	o.parts = o.one[:0]
+	from := 0
+	stored := e.store(e.encoded.Buf)
+	for _, end := range e.encoded.Ends {
+		o.parts = append(o.parts, stored[from:end:end])
+		from = end
+	}
+	o.carrier = c
+	o.msg.Carrier, o.msg.Parts, o.left = c.name, uint8(len(o.parts)), uint8(len(o.parts))
+	o.todo = 1<<len(o.parts) - 1
+	return true
+}
+
+// fill puts the text of a message into e.text; false when its merge fields
+// make no sense.
+func (e *Engine) fill(o *outgoing) bool {
+	if o.bc == nil {
+		e.text = append(e.text[:0], o.text...)
+		return true
+	}
+	if o.bc.text != o.block.Text {
+		t, err := message.ParseTemplate(o.block.Text)
+		if err != nil {
+			return false
+		}
+		o.bc.text, o.bc.template = o.block.Text, t
+	}
+	e.text = o.bc.template.Fill(e.text[:0], o.block.ValuesOf(o.place))
+	return true
+}
+
+func (e *Engine) unencodable(o *outgoing, ms int64) bool {
+	e.decide(o, message.Rejected, message.ReasonText, ms)
+	return false
+}
+
+// store copies octets into a chunk that the messages of a while share; it goes
+// when the last of them has ended.
+func (e *Engine) store(b []byte) []byte {
+	if len(e.arena)+len(b) > cap(e.arena) {
+		e.arena = make([]byte, 0, max(64<<10, len(b)))
+	}
+	from := len(e.arena)
+	e.arena = append(e.arena, b...)
+	return e.arena[from:len(e.arena):len(e.arena)]
+}

@@ -1,0 +1,264 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"fanline/engine/journal"
+	"fanline/engine/message"
+	"fanline/engine/receipts"
+	"fanline/engine/throttle"
+	"fanline/pipeline/record"
+)
+
+// Engine serves the partitions that it owns. Make it with New.
+type Engine struct {
+	cfg Config
+	in  inbox
+
+	// Owned by the event loop.
+	parts     []*partition // by id; nil: not owned
+	numbers   map[message.Phone]*number
+	lanes     []*number // in the order of Config.Numbers
+	carriers  []*carrier
+	flights   []flight
+	free      []uint32
+	late      map[uint64]*outgoing // parts that timed out, by token
+	gather    *batch
+	spare     *batch
+	inCommit  bool
+	fences    []fence
+	controls  map[message.BroadcastID]record.Control // the last of each broadcast
+	arena     []byte
+	encoded   Parts
+	text      []byte
+	items     []Item
+	reference byte
+	stopping  bool
+	stopped   chan struct{}
+	nextSnap  time.Time
+	snapTurn  int
+	snapsDue  bool
+	dirty     []*broadcast
+	failure   error
+
+	mu    sync.Mutex
+	views map[message.BroadcastID]*view
+	owned []bool // by partition: taken over and ready
+	marks []marks
+	stats Stats
+	live  liveStats
+}
+
+type batch = journal.Batch[uint32, applied, settled]
+
+// New checks the configuration; Run starts the engine.
+func New(cfg Config) (*Engine, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg: cfg, parts: make([]*partition, cfg.Partitions), numbers: map[message.Phone]*number{},
+		late: map[uint64]*outgoing{}, controls: map[message.BroadcastID]record.Control{}, stopped: make(chan struct{}),
+		gather: journal.NewBatch[uint32, applied, settled](cfg.Partitions), spare: journal.NewBatch[uint32, applied, settled](cfg.Partitions),
+		views: map[message.BroadcastID]*view{}, owned: make([]bool, cfg.Partitions), marks: make([]marks, cfg.Partitions),
+	}
+	e.in.init()
+	now := time.Now()
+	byName := map[string]*carrier{}
+	for i, c := range cfg.Carriers {
+		carrier := newCarrier(uint16(i), c, now)
+		e.carriers = append(e.carriers, carrier)
+		byName[c.Name] = carrier
+	}
+	for i, n := range cfg.Numbers {
+		lane := &number{phone: n.Phone, index: uint16(i), limit: throttle.New(n.Limit, now), stopped: map[message.Phone]int64{}}
+		for _, name := range n.Carriers {
+			lane.carriers = append(lane.carriers, byName[name])
+		}
+		e.numbers[n.Phone] = lane
+		e.lanes = append(e.lanes, lane)
+	}
+	return e, nil
+}
+
+// errStopped is what callers get once the engine has ended.
+var errStopped = errors.New("engine: stopped")
+
+// Run is the event loop. When ctx ends it takes nothing new up, waits (at most
+// 10 s) for the answers to what was written, makes them durable with a
+// snapshot of each partition, and returns. It returns an error when the
+// journal can no longer be written.
+func (e *Engine) Run(ctx context.Context) error {
+	defer close(e.stopped)
+	defer e.in.close()
+	done := ctx.Done()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var deadline time.Time
+	for {
+		select {
+		case <-e.in.wake:
+		case <-timer.C:
+		case <-done:
+			done, e.stopping, deadline = nil, true, time.Now().Add(10*time.Second)
+		}
+		now := time.Now()
+		e.step(now)
+		if e.failure != nil {
+			e.cfg.Fatal(e.failure)
+			return e.failure
+		}
+		if e.stopping && (e.drained() || now.After(deadline)) {
+			return nil
+		}
+		timer.Reset(e.pause())
+	}
+}
+
+// step takes up all that came in and carries everything as far as it goes.
+func (e *Engine) step(now time.Time) {
+	ev := e.in.take()
+	for _, f := range ev.calls {
+		f(now)
+	}
+	for i := range ev.records {
+		e.record(&ev.records[i], now)
+	}
+	e.answers(ev.answers, now)
+	e.in.recycle(ev)
+	e.checkFences(now)
+	if !e.stopping {
+		for _, n := range e.lanes {
+			e.dispatch(n, now)
+		}
+	}
+	e.periodic(now)
+	e.commit()
+	for _, n := range e.lanes {
+		e.write(n, now)
+	}
+	e.commit()
+	e.publish()
+}
+
+// pause is how long nothing needs to be looked at unless something comes in.
+func (e *Engine) pause() time.Duration {
+	for _, n := range e.lanes {
+		if n.waits() {
+			return time.Millisecond
+		}
+	}
+	if len(e.fences) > 0 || e.stopping {
+		return 5 * time.Millisecond
+	}
+	return 50 * time.Millisecond
+}
+
+// drained tells whether nothing is in flight or waits for the journal, having
+// asked for the last snapshots first.
+func (e *Engine) drained() bool {
+	if len(e.flights) != len(e.free) || e.inCommit || !e.gather.Empty() {
+		return false
+	}
+	pending := false
+	for _, p := range e.parts {
+		if p != nil && p.ready && !p.farewell {
+			p.farewell = true
+			e.due(p)
+			pending = true
+		}
+	}
+	if pending {
+		e.commit()
+	}
+	return !pending
+}
+
+// call runs f on the event loop; false when the engine has ended.
+func (e *Engine) call(f func(now time.Time)) bool { return e.in.post(event{call: f}) }
+
+// do runs f on the event loop and waits for it.
+func (e *Engine) do(ctx context.Context, f func(now time.Time)) error {
+	done := make(chan struct{})
+	if !e.call(func(now time.Time) { f(now); close(done) }) {
+		return errStopped
+	}
+	select {
+	case <-done:
+		return nil
+	case <-e.stopped:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// commit hands what was gathered to the log, one gathering at a time: while
+// one becomes durable the next one grows, so that a busy engine writes few
+// large records and an idle one answers at once.
+func (e *Engine) commit() {
+	if e.inCommit {
+		return
+	}
+	if e.takeSnapshots(); e.gather.Empty() {
+		return
+	}
+	b := e.gather
+	e.gather, e.spare = e.spare, nil
+	entries := b.Seal(func(partition int32) int64 {
+		if p := e.parts[partition]; p != nil {
+			return p.owner
+		}
+		return -1
+	})
+	for _, p := range b.Touched() {
+		if part := e.parts[p.Partition]; part != nil {
+			part.sealed()
+		}
+	}
+	e.inCommit = true
+	e.stats.Commits++
+	e.stats.CommitRecords += int64(len(entries))
+	e.cfg.Log.Append(entries, func(offsets []int64, err error) {
+		e.call(func(now time.Time) { e.committed(b, offsets, err, now) })
+	})
+}
+
+// committed applies what has become durable.
+func (e *Engine) committed(b *batch, offsets []int64, err error, now time.Time) {
+	e.inCommit = false
+	if err != nil {
+		e.failure = err
+		return
+	}
+	for i, gathered := range b.Touched() {
+		part := e.parts[gathered.Partition]
+		if part != nil {
+			part.acked = offsets[i]
+		}
+		for j, token := range gathered.Intents {
+			e.durable(token, offsets[i], uint32(j), now)
+		}
+		for j := range gathered.Outcomes {
+			e.applyOutcome(&gathered.Outcomes[j], &gathered.Record.Outcomes[j], now)
+		}
+		for j := range gathered.Finals {
+			e.applyFinal(&gathered.Finals[j], &gathered.Record.Finals[j])
+		}
+		if part == nil {
+			continue
+		}
+		for j := range gathered.Record.Settles {
+			part.applySettle(e, &gathered.Record.Settles[j])
+		}
+		part.committed(e, gathered.Record.Snapshot)
+	}
+	b.Reset()
+	e.spare = b
+}
+
+// handleOf keeps the receipts package's name out of the flight's file.
+type handleOf = receipts.Handle

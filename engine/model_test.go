@@ -1,0 +1,577 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fanline/engine/journal"
+	"fanline/engine/message"
+	"fanline/pipeline/record"
+)
+
+// world is everything around an engine, in one goroutine and under one seed:
+// a log that acknowledges late and loses what was not acknowledged at a crash,
+// a carrier that answers when it likes, a planner, fans who text STOP.
+type world struct {
+	t        *testing.T
+	rng      *rand.Rand
+	now      time.Time
+	journal  [][][]byte // by partition
+	jobs     [][][]byte
+	receipts [][][]byte
+	jobsDone []int64
+	rcptDone []int64
+	consent  [][]byte
+	controls [][]byte
+	appends  []func()
+	e        *Engine
+	bind     *fakeBind
+	audience []message.Rank // by partition
+	planned  []message.Rank
+	epoch    message.Epoch
+	state    record.Action
+	policy   message.Policy
+
+	accepted map[string]int // by key/part: what the carrier took
+	owed     []owedReceipt  // receipts still to be sent
+	ids      int
+	stopped  map[message.Phone]bool
+	crashes  int
+	dying    bool
+	windows  int
+}
+
+type owedReceipt struct {
+	id    string
+	phone message.Phone
+	state message.State
+}
+
+const (
+	worldPartitions = 3
+	worldNumber     = message.Phone(17735550100)
+	worldWindow     = 8
+)
+
+// Append is the log's: acknowledged when the world gets to it.
+func (w *world) Append(entries []journal.Entry, done func([]int64, error)) {
+	kept := make([]journal.Entry, len(entries))
+	for i, e := range entries {
+		kept[i] = e
+		kept[i].Value = append([]byte(nil), e.Value...)
+	}
+	w.appends = append(w.appends, func() {
+		offsets := make([]int64, len(kept))
+		for i, e := range kept {
+			if w.dying && w.rng.IntN(3) == 0 {
+				continue // A crash may leave some of a gathering's records in the log.
+			}
+			offsets[i] = int64(len(w.journal[e.Partition]))
+			w.journal[e.Partition] = append(w.journal[e.Partition], e.Value)
+		}
+		done(offsets, nil)
+	})
+}
+
+func (w *world) ackOne() {
+	if len(w.appends) > 0 {
+		f := w.appends[0]
+		w.appends = w.appends[1:]
+		f()
+	}
+}
+
+type fakeEncoder struct{}
+
+func (fakeEncoder) Encode(dst *Parts, t *Text) error {
+	parts := 1 + int(t.Phone%3)/2 // Every third member's text takes two parts.
+	for i := range parts {
+		dst.Buf = fmt.Appendf(dst.Buf, "%s/%d/%d", t.Key, i+1, t.Phone)
+		dst.Ends = append(dst.Ends, len(dst.Buf))
+	}
+	return nil
+}
+
+// fakeBind holds what was written to it until the world answers.
+type fakeBind struct {
+	w       *world
+	port    *Port
+	buffer  []Item // not begun to be written
+	flying  []Item // on the wire
+	refuses bool
+}
+
+func (b *fakeBind) Write(items []Item) int {
+	n := len(items)
+	if b.w.rng.IntN(20) == 0 {
+		n = b.w.rng.IntN(n + 1)
+	}
+	for _, it := range items[:n] {
+		b.buffer = append(b.buffer, Item{it.Token, append([]byte(nil), it.PDU...)})
+	}
+	return n
+}
+
+func (b *fakeBind) Revoke(match func(uint64) bool) {
+	kept := b.buffer[:0:0]
+	var back []Answer
+	for _, it := range b.buffer {
+		if match(it.Token) {
+			back = append(back, Answer{Token: it.Token, Code: message.NotSent, At: b.w.ms()})
+		} else {
+			kept = append(kept, it)
+		}
+	}
+	b.buffer = kept
+	b.port.Answers(back)
+}
+
+func (w *world) ms() int64 { return w.now.UnixMilli() }
+
+// put moves one part onto the wire; a part to a stopped phone is a fault.
+func (b *fakeBind) put() {
+	if len(b.buffer) == 0 {
+		return
+	}
+	it := b.buffer[0]
+	b.buffer = b.buffer[1:]
+	b.flying = append(b.flying, it)
+	f := strings.Split(string(it.PDU), "/")
+	phone, _ := message.ParsePhone(f[2])
+	if b.w.stopped[phone] {
+		b.w.t.Fatalf("a part to %v was written after its STOP was acknowledged", phone)
+	}
+}
+
+// answer answers one part on the wire, in any order.
+func (b *fakeBind) answer() {
+	if len(b.flying) == 0 {
+		return
+	}
+	i := b.w.rng.IntN(len(b.flying))
+	it := b.flying[i]
+	b.flying = append(b.flying[:i:i], b.flying[i+1:]...)
+	a := Answer{Token: it.Token, At: b.w.ms()}
+	switch b.w.rng.IntN(12) {
+	case 0:
+		a.Code, a.Status = message.Refused, 0x45
+	case 1:
+		a.Code, a.Status, a.Later, a.Slow = message.Refused, 0x58, true, true
+	default:
+		a.Code = message.Accepted
+		a.ID = []byte(b.w.take(it))
+	}
+	b.port.Answers([]Answer{a})
+}
+
+// take is the carrier accepting a part: it will send a receipt for it.
+func (w *world) take(it Item) string {
+	f := strings.Split(string(it.PDU), "/")
+	key := f[0] + "/" + f[1]
+	w.accepted[key]++
+	w.ids++
+	id := fmt.Sprint("id", w.ids)
+	phone, _ := message.ParsePhone(f[2])
+	state := message.Delivered
+	if w.rng.IntN(5) == 0 {
+		state = message.Failed
+	}
+	w.owed = append(w.owed, owedReceipt{id, phone, state})
+	return id
+}
+
+// drop loses the bind: what was on the wire may or may not have arrived.
+func (w *world) drop() {
+	b := w.bind
+	var back []Answer
+	for _, it := range b.flying {
+		if w.rng.IntN(2) == 0 {
+			w.take(it)
+		}
+		back = append(back, Answer{Token: it.Token, Code: message.Unknown, At: w.ms()})
+	}
+	for _, it := range b.buffer {
+		back = append(back, Answer{Token: it.Token, Code: message.NotSent, At: w.ms()})
+	}
+	b.flying, b.buffer = nil, nil
+	b.port.Answers(back)
+	b.port.Detach()
+	w.attach()
+}
+
+func (w *world) attach() {
+	w.bind = &fakeBind{w: w}
+	w.windows += worldWindow
+	w.bind.port = w.e.Attach("acme", uint32(w.windows), worldWindow, w.bind)
+}
+
+func (w *world) config() Config {
+	return Config{
+		Name: "test", Partitions: worldPartitions, Log: w, Validity: time.Hour, Grace: time.Hour, SnapshotEvery: 40 * time.Millisecond,
+		Numbers:  []Number{{Phone: worldNumber, Carriers: []string{"acme"}}},
+		Carriers: []Carrier{{Name: "acme", Encoder: fakeEncoder{}}},
+		Receipt: func(_ string, pdu []byte) (Receipt, bool) {
+			f := strings.Split(string(pdu), "/")
+			phone, _ := message.ParsePhone(f[1])
+			state := message.Delivered
+			if f[2] == message.Failed.String() {
+				state = message.Failed
+			}
+			return Receipt{ID: []byte(f[0]), Phone: phone, State: state}, true
+		},
+		CanonicalID: func(_ string, id []byte) []byte { return id },
+	}
+}
+
+// boot starts an engine on what the log has.
+func (w *world) boot() {
+	e, err := New(w.config())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.e = e
+	for _, c := range w.consent {
+		w.feed(record.TopicConsent, 0, 0, c)
+	}
+	for _, c := range w.controls {
+		w.feed(record.TopicControl, 0, 0, c)
+	}
+	w.e.step(w.now)
+	for p := range int32(worldPartitions) {
+		done := make(chan error, 1)
+		go func() {
+			done <- e.Own(context.Background(), p, Start{w.jobsDone[p], w.rcptDone[p]}, func(_ context.Context, p int32, until int64, each func(int64, []byte) error) error {
+				for off := range until {
+					if err := each(off, w.journal[p][off]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}()
+		w.wait(done)
+		for off := w.jobsDone[p]; off < int64(len(w.jobs[p])); off++ {
+			w.feed(record.TopicJobs, p, off, w.jobs[p][off])
+		}
+		for off := w.rcptDone[p]; off < int64(len(w.receipts[p])); off++ {
+			w.feed(record.TopicReceipts, p, off, w.receipts[p][off])
+		}
+	}
+	w.attach()
+	for p := range w.planned {
+		w.planned[p] = e.Progress(1).Low[p]
+	}
+}
+
+// wait lets the engine's loop and the log go on until Own has returned.
+func (w *world) wait(done chan error) {
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return
+		case <-time.After(20 * time.Microsecond): // Own's goroutine has its say.
+			w.ackAll()
+			w.e.step(w.now)
+		}
+	}
+}
+
+func (w *world) ackAll() {
+	for len(w.appends) > 0 {
+		w.ackOne()
+	}
+}
+
+func (w *world) feed(topic string, p int32, offset int64, value []byte) {
+	if err := w.e.Records([]Record{{topic, p, offset, value}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// crash loses the process: of what was on its way to the log some may have
+// arrived; of what the bind held some left.
+func (w *world) crash() {
+	w.crashes++
+	w.dying = true
+	for _, append := range w.appends {
+		if w.rng.IntN(2) == 0 {
+			append()
+		}
+	}
+	w.appends, w.dying = nil, false
+	for len(w.bind.buffer) > 0 && w.rng.IntN(2) == 0 {
+		w.bind.put()
+	}
+	for _, it := range w.bind.flying {
+		if w.rng.IntN(2) == 0 {
+			w.take(it)
+		}
+	}
+	w.boot()
+}
+
+// plan produces the next block of a partition, within a bounded lead.
+func (w *world) plan(p int32) {
+	low := w.e.Progress(1)
+	if w.state == record.Pause || w.state == record.Cancel || w.planned[p] >= w.audience[p] || w.planned[p]-low.Low[p] > 60 {
+		return
+	}
+	b := &record.Block{
+		Broadcast: 1, Epoch: w.epoch, Number: worldNumber, Policy: w.policy, Deadline: w.ms() + 3_600_000, Validity: 60,
+		Text: "hi", Total: w.audience[p], First: w.planned[p] + 1,
+	}
+	for len(b.Recipients) < 1+w.rng.IntN(20) && w.planned[p] < w.audience[p] {
+		w.planned[p]++
+		b.Recipients = append(b.Recipients, record.Recipient{Member: worldMember(p, w.planned[p]), Phone: worldPhone(p, w.planned[p])})
+	}
+	w.jobs[p] = append(w.jobs[p], record.AppendBlock(nil, b))
+	w.feed(record.TopicJobs, p, int64(len(w.jobs[p])-1), w.jobs[p][len(w.jobs[p])-1])
+}
+
+func worldMember(p int32, r message.Rank) message.MemberID {
+	return message.MemberID(uint32(p)*100_000 + uint32(r))
+}
+func worldPhone(p int32, r message.Rank) message.Phone {
+	return message.Phone(12020000000 + uint64(p)*100_000 + uint64(r))
+}
+
+// stop is a fan's STOP, aimed near the cursor.
+func (w *world) stop() {
+	p := int32(w.rng.IntN(worldPartitions))
+	r := message.Rank(max(1, int(w.planned[p])-w.rng.IntN(30)))
+	phone := worldPhone(p, r)
+	c := record.AppendConsent(nil, &record.Consent{Number: worldNumber, Phone: phone, Revoked: true, At: w.ms()})
+	w.consent = append(w.consent, c)
+	w.e.Stop(worldNumber, phone, w.ms(), func() { w.stopped[phone] = true })
+}
+
+// receipt sends one of the receipts that are due, now and then twice.
+func (w *world) receipt() {
+	if len(w.owed) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.owed))
+	r := w.owed[i]
+	if w.rng.IntN(10) > 0 {
+		w.owed = append(w.owed[:i:i], w.owed[i+1:]...)
+	}
+	p := int32((r.phone - 12020000000) / 100_000)
+	v := record.AppendReceipts(nil, &record.Receipts{Carrier: "acme", Entries: []record.Receipt{{At: w.ms(), PDU: fmt.Appendf(nil, "%s/%d/%s", r.id, r.phone, r.state)}}})
+	w.receipts[p] = append(w.receipts[p], v)
+	w.feed(record.TopicReceipts, p, int64(len(w.receipts[p])-1), v)
+}
+
+func (w *world) control(a record.Action) {
+	w.epoch++
+	w.state = a
+	c := record.AppendControl(nil, &record.Control{Broadcast: 1, Epoch: w.epoch, Action: a, Totals: w.audience})
+	w.controls = append(w.controls, c)
+	w.feed(record.TopicControl, 0, 0, c)
+	w.e.step(w.now)
+	for p := range w.planned {
+		w.planned[p] = w.e.Progress(1).Low[p]
+	}
+}
+
+func (w *world) commitOffsets() {
+	for p := range int32(worldPartitions) {
+		w.jobsDone[p], w.rcptDone[p], _ = w.e.Marks(p)
+	}
+}
+
+// tick does one random thing.
+func (w *world) tick(faults bool) {
+	w.now = w.now.Add(time.Duration(w.rng.IntN(3)) * time.Millisecond)
+	switch n := w.rng.IntN(100); {
+	case n < 15:
+		w.plan(int32(w.rng.IntN(worldPartitions)))
+	case n < 35:
+		w.ackOne()
+	case n < 55:
+		w.bind.put()
+	case n < 70:
+		w.bind.answer()
+	case n < 80:
+		w.receipt()
+	case n < 84:
+		w.commitOffsets()
+	case n == 84 && faults:
+		w.stop()
+	case n == 85 && faults && w.rng.IntN(4) == 0:
+		w.drop()
+	case n == 86 && faults && w.rng.IntN(6) == 0:
+		w.crash()
+	case n == 87 && w.rng.IntN(10) == 0 && w.state != record.Cancel:
+		if w.state == record.Pause {
+			w.control(record.Resume)
+		} else {
+			w.control(record.Pause)
+		}
+	default:
+		w.e.step(w.now)
+	}
+}
+
+// TestAnyHistoryBalancesAndSendsNothingTwice runs random histories and holds
+// the journal against what the carrier took, key by key.
+func TestAnyHistoryBalancesAndSendsNothingTwice(t *testing.T) {
+	seeds := uint64(300)
+	if n, err := strconv.Atoi(os.Getenv("FANLINE_HISTORIES")); err == nil {
+		seeds = uint64(n)
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { runHistory(t, seed) })
+	}
+}
+
+func runHistory(t *testing.T, seed uint64) {
+	w := &world{
+		t: t, rng: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(1_790_000_000, 0), state: record.Start, epoch: 1,
+		journal: make([][][]byte, worldPartitions), jobs: make([][][]byte, worldPartitions), receipts: make([][][]byte, worldPartitions),
+		jobsDone: make([]int64, worldPartitions), rcptDone: make([]int64, worldPartitions),
+		accepted: map[string]int{}, stopped: map[message.Phone]bool{}, planned: make([]message.Rank, worldPartitions),
+	}
+	if seed%3 == 0 {
+		w.policy = message.AtLeastOnce
+	}
+	for range worldPartitions {
+		w.audience = append(w.audience, message.Rank(50+w.rng.IntN(200)))
+	}
+	w.boot()
+	for range 3000 + w.rng.IntN(3000) {
+		w.tick(true)
+	}
+	if seed%7 == 0 && w.state != record.Cancel {
+		w.control(record.Cancel)
+	} else if w.state == record.Pause {
+		w.control(record.Resume)
+	}
+	for i := 0; ; i++ {
+		for range 200 {
+			w.tick(false)
+			if w.state == record.Pause {
+				w.control(record.Resume)
+			}
+		}
+		w.ackAll()
+		w.now = w.now.Add(200 * time.Millisecond)
+		w.e.step(w.now)
+		l := w.ledger()
+		if l.PendingSend == 0 && len(w.owed) == 0 && len(w.bind.flying)+len(w.bind.buffer) == 0 && w.e.gather.Empty() && !w.e.inCommit {
+			break
+		}
+		if i > 3000 {
+			t.Fatalf("seed %d: nothing comes to rest: %+v stats %+v", seed, l, w.e.Stats())
+		}
+	}
+	w.check(seed)
+}
+
+func (w *world) ledger() message.Ledger {
+	var total int64
+	for _, n := range w.audience {
+		total += int64(n)
+	}
+	return w.e.Progress(1).Messages.Ledger(total)
+}
+
+// check holds three accounts against each other: the engine's ledger, the one
+// that any reader computes from the journal, and the carrier's.
+func (w *world) check(seed uint64) {
+	t := w.t
+	l := w.ledger()
+	if !l.Balanced() {
+		t.Errorf("seed %d: the ledger does not balance: %+v", seed, l)
+	}
+	states, settledCount := w.readJournal()
+	var counted message.Tally
+	for _, s := range states {
+		counted[s]++
+	}
+	counted[message.Cancelled] += settledCount
+	if got := w.e.Progress(1).Messages; got != counted {
+		t.Errorf("seed %d: engine %v, journal %v", seed, got, counted)
+	}
+	for key, state := range states {
+		parts := 1
+		if phone := phoneOf(key); phone%3 == 2 {
+			parts = 2
+		}
+		for part := 1; part <= parts; part++ {
+			n := w.accepted[fmt.Sprint(key, "/", part)]
+			submitted := state == message.Submitted || state.Final() && state >= message.Delivered
+			switch {
+			case submitted && n == 0:
+				t.Errorf("seed %d: %v is %v and the carrier never took part %d", seed, key, state, part)
+			case n > 1 && w.policy == message.AtMostOnce:
+				w.dump(key)
+				t.Errorf("seed %d: the carrier took part %d of %v %d times", seed, part, key, n)
+			case n > 2+w.crashes:
+				t.Errorf("seed %d: the carrier took part %d of %v %d times in %d crashes", seed, part, key, n, w.crashes)
+			case n > 0 && parts == 1 && (state == message.Suppressed || state == message.Cancelled || state == message.ExpiredUnsent):
+				t.Errorf("seed %d: %v is %v and the carrier took part %d", seed, key, state, part)
+			}
+		}
+	}
+	for key := range w.accepted {
+		k, err := message.ParseKey(key[:strings.IndexByte(key, '/')])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := states[k]; !ok || s == message.Open {
+			t.Errorf("seed %d: the carrier took %v, of which the journal says %v", seed, key, s)
+		}
+	}
+}
+
+func phoneOf(k message.Key) message.Phone {
+	return worldPhone(int32(k.Member/100_000), message.Rank(k.Member%100_000))
+}
+
+// readJournal computes every message's state as a stranger to the engine would.
+func (w *world) readJournal() (map[message.Key]message.State, int64) {
+	states := map[message.Key]message.State{}
+	var settledCount int64
+	move := func(m *record.Message, from, to message.State) {
+		if to == message.Open {
+			return
+		}
+		if was := states[m.Key()]; was != from {
+			w.t.Errorf("the journal moves %v from %v to %v, it was %v", m.Key(), from, to, was)
+		}
+		states[m.Key()] = to
+	}
+	for _, records := range w.journal {
+		owner := int64(-1)
+		for off, v := range records {
+			var j record.Journal
+			if err := record.DecodeJournal(v, &j); err != nil {
+				w.t.Fatal(err)
+			}
+			if j.Own != nil {
+				owner = int64(off)
+			} else if j.Owner < owner {
+				continue
+			}
+			for i := range j.Outcomes {
+				move(&j.Outcomes[i].Message, j.Outcomes[i].From, j.Outcomes[i].State)
+			}
+			for i := range j.Finals {
+				move(&j.Finals[i].Message, j.Finals[i].From, j.Finals[i].State)
+			}
+			for i := range j.Settles {
+				settledCount += j.Settles[i].Count
+			}
+		}
+	}
+	return states, settledCount
+}

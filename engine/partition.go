@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"time"
+
+	"fanline/engine/message"
+	"fanline/engine/receipts"
+	"fanline/pipeline/record"
+)
+
+// partition is all that the owner of a partition knows about it.
+type partition struct {
+	id         int32
+	owner      int64 // offset of our own record
+	acked      int64 // offset of the last journal record that is durable
+	ready      bool
+	farewell   bool // the last snapshot was asked for
+	changed    bool // since the last snapshot
+	snapshot   bool // one is due: it goes into the next record
+	broadcasts map[message.BroadcastID]*broadcast
+
+	table     receipts.Table
+	ids       map[handleOf]message.ID // of one-to-one messages in table
+	seen      *receipts.Seen
+	parked    map[uint64]parked
+	uncertain map[message.Phone]*doubt
+	recent    map[message.ID]int64 // one-to-one messages taken up, Unix ms
+
+	jobs           []*job
+	jobsNext       int64 // offset after the last job record read
+	receiptsNext   int64 // offset after the last receipts record read
+	receiptsSealed int64 // as of the gathering that is being committed
+	receiptsDone   int64 // what is below is durable in the journal
+	replay         int64 // from the last durable snapshot
+}
+
+// How much a partition remembers.
+const (
+	seenIDs     = 1 << 17
+	parkedMax   = 1 << 16
+	recentFor   = 24 * time.Hour
+	recentSaved = 10 * time.Minute // of it, what snapshots carry
+)
+
+func newPartition(id int32) *partition {
+	return &partition{
+		id: id, owner: -1, acked: -1, broadcasts: map[message.BroadcastID]*broadcast{}, ids: map[handleOf]message.ID{},
+		seen: receipts.NewSeen(seenIDs), parked: map[uint64]parked{}, uncertain: map[message.Phone]*doubt{},
+		recent: map[message.ID]int64{},
+	}
+}
+
+// job is a record of topic jobs of which something is still open.
+type job struct {
+	offset int64
+	open   int
+}
+
+// parked is a receipt that came before its message's id was known.
+type parked struct {
+	receipt Receipt
+	carrier *carrier
+	at      int64
+}
+
+// doubt is an uncertain message that a receipt may still settle.
+type doubt struct {
+	message   record.Message
+	broadcast *broadcast
+	written   int64    // Unix ms
+	expires   int64    // Unix ms
+	several   bool     // more than one to this phone: a receipt can't tell them apart
+	handle    handleOf // once adopted
+}
+
+// broadcast is what a partition knows of one broadcast.
+type broadcast struct {
+	id         message.BroadcastID
+	p          *partition
+	epoch      message.Epoch
+	total      message.Rank
+	queued     message.Rank // highest rank taken up in this epoch
+	ranks      ranks
+	counts     message.Tally // messages, as durable in the journal
+	parts      message.Tally
+	settled    bool // cancelled: what was open is settled
+	cancelling bool // … by this owner
+	paused     bool
+	limbo      map[message.Rank]struct{} // uncertain since a crash; may be sent again by policy
+	dirty      bool
+
+	text     string
+	template message.Template
+}
+
+func (p *partition) broadcast(e *Engine, id message.BroadcastID, epoch message.Epoch, total message.Rank) *broadcast {
+	bc := p.broadcasts[id]
+	if bc == nil {
+		bc = &broadcast{id: id, p: p, epoch: epoch, total: total}
+		p.broadcasts[id] = bc
+		p.changed = true
+		e.touch(bc)
+	}
+	return bc
+}
+
+// move counts a message that went from one state to another.
+func (bc *broadcast) move(e *Engine, from, to message.State, parts uint8) {
+	if from != message.Open {
+		bc.counts[from]--
+		bc.parts[from] -= int64(parts)
+	}
+	bc.counts[to]++
+	bc.parts[to] += int64(parts)
+	e.touch(bc)
+}
+
+// finish marks n recipients of a job record as decided or dropped.
+func (j *job) finish(n int) {
+	if j != nil {
+		j.open -= n
+	}
+}
+
+// sealed notes what the gathering that now goes to the log covers.
+func (p *partition) sealed() { p.receiptsSealed = p.receiptsNext }
+
+// committed moves the marks on that the log is trimmed and committed by.
+func (p *partition) committed(e *Engine, snapshot *record.Snapshot) {
+	p.receiptsDone = p.receiptsSealed
+	if snapshot != nil {
+		p.replay = snapshot.Replay
+	}
+	p.advance(e)
+}
+
+func (p *partition) advance(e *Engine) {
+	for len(p.jobs) > 0 && p.jobs[0].open <= 0 {
+		p.jobs = p.jobs[1:]
+	}
+	next := p.jobsNext
+	if len(p.jobs) > 0 {
+		next = p.jobs[0].offset
+	}
+	e.mu.Lock()
+	e.marks[p.id] = marks{jobs: next, receipts: p.receiptsDone, replay: p.replay}
+	e.mu.Unlock()
+}
+
+// applySettle moves what a cancel settled.
+func (p *partition) applySettle(e *Engine, s *record.Settle) {
+	if bc := p.broadcasts[s.Broadcast]; bc != nil {
+		bc.counts[s.State] += s.Count
+		e.touch(bc)
+	}
+}
+
+// snapshot gathers the record from which the next owner starts. Nothing may be
+// on its way to the log: what a snapshot says and what the records before it
+// say must be the same.
+func (e *Engine) snapshot(p *partition) {
+	s := &record.Snapshot{Applied: p.acked + 1, Replay: e.oldestOpen(p)}
+	for _, bc := range p.broadcasts {
+		s.Broadcasts = append(s.Broadcasts, record.Broadcast{
+			ID: bc.id, Epoch: bc.epoch, Total: bc.total, Low: bc.ranks.low, Decided: bc.ranks.bitmap(),
+			Settled: bc.settled, Counts: bc.counts, Parts: bc.parts,
+		})
+	}
+	since := time.Now().Add(-recentSaved).UnixMilli()
+	waiting := e.waitingIDs(p)
+	for id, at := range p.recent {
+		if at >= since && !waiting[id] {
+			s.Recent = append(s.Recent, id)
+		}
+	}
+	e.gather.At(p.id).Record.Snapshot = s
+	p.changed, p.snapshot = false, false
+}
+
+// waitingIDs lists the one-to-one messages of a partition that have no intent:
+// the next owner must take them up again.
+func (e *Engine) waitingIDs(p *partition) map[message.ID]bool {
+	ids := map[message.ID]bool{}
+	note := func(queue []*outgoing) {
+		for _, o := range queue {
+			if o.p == p && o.bc == nil && o.flying == 0 {
+				ids[o.msg.ID] = true
+			}
+		}
+	}
+	for _, n := range e.lanes {
+		for c := range n.waiting {
+			note(n.waiting[c].rest())
+		}
+		note(n.delayed)
+	}
+	return ids
+}
+
+// oldestOpen returns the offset of the oldest journal record that a new owner
+// would still need: of an open intent or of a message that waits for receipts.
+func (e *Engine) oldestOpen(p *partition) int64 {
+	oldest := p.acked + 1
+	for i := range e.flights {
+		f := &e.flights[i]
+		if f.o != nil && f.o.p == p && f.state != flightGathered && f.ref.Offset < oldest {
+			oldest = f.ref.Offset
+		}
+	}
+	p.table.Each(func(w *receipts.Waiting) {
+		if w.Offset < oldest {
+			oldest = w.Offset
+		}
+	})
+	return max(oldest, 0)
+}
+
+// periodic takes the snapshots that are due, one partition at a time, and
+// looks for what has expired.
+func (e *Engine) periodic(now time.Time) {
+	if now.Before(e.nextSnap) || e.stopping {
+		return
+	}
+	e.nextSnap = now.Add(e.cfg.SnapshotEvery / time.Duration(len(e.parts)))
+	e.snapTurn = (e.snapTurn + 1) % len(e.parts)
+	p := e.parts[e.snapTurn]
+	if p == nil || !p.ready {
+		return
+	}
+	ms := now.UnixMilli()
+	e.expire(p, ms)
+	for id, at := range p.recent {
+		if ms-at > recentFor.Milliseconds() {
+			delete(p.recent, id)
+		}
+	}
+	if p.changed {
+		e.due(p)
+	}
+}
+
+// due has a snapshot of the partition taken with the next gathering.
+func (e *Engine) due(p *partition) {
+	p.snapshot = true
+	e.snapsDue = true
+}
+
+// takeSnapshots takes those that are due.
+func (e *Engine) takeSnapshots() {
+	if !e.snapsDue {
+		return
+	}
+	e.snapsDue = false
+	for _, p := range e.parts {
+		if p != nil && p.snapshot {
+			e.snapshot(p)
+		}
+	}
+}

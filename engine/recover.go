@@ -1,0 +1,407 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"fanline/engine/journal"
+	"fanline/engine/message"
+	"fanline/engine/receipts"
+	"fanline/pipeline/record"
+)
+
+// Start says from where a partition's topics are read.
+type Start struct {
+	Jobs, Receipts int64 // committed offsets
+}
+
+// Replay reads journal records of a partition from the oldest retained one up
+// to, and without, the offset until. It calls each with every record in order.
+type Replay func(ctx context.Context, partition int32, until int64, each func(offset int64, value []byte) error) error
+
+// Own takes a partition over. It writes our own record, which fences every
+// older owner; reads the journal up to it; marks what an older owner left
+// without an outcome as uncertain; and starts to serve the partition. Consent
+// must have been read to its end before.
+func (e *Engine) Own(ctx context.Context, partition int32, start Start, replay Replay) error {
+	owner, err := e.writeOwn(ctx, partition)
+	if err != nil {
+		return fmt.Errorf("own partition %d: %w", partition, err)
+	}
+	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]record.Message{}}
+	r.p.owner, r.p.acked = owner, owner
+	r.p.jobsNext, r.p.receiptsNext = start.Jobs, start.Receipts
+	r.p.receiptsSealed, r.p.receiptsDone = start.Receipts, start.Receipts
+	var j record.Journal
+	err = replay(ctx, partition, owner, func(offset int64, value []byte) error {
+		if err := record.DecodeJournal(value, &j); err != nil {
+			return fmt.Errorf("journal record %d of partition %d: %w", offset, partition, err)
+		}
+		r.apply(offset, &j)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover partition %d: %w", partition, err)
+	}
+	return e.do(ctx, func(now time.Time) { r.takeOver(now) })
+}
+
+// Disown gives a partition up at once: what was not written is left to the
+// next owner, what was is uncertain to it unless its outcome becomes durable.
+func (e *Engine) Disown(ctx context.Context, partition int32) error {
+	return e.do(ctx, func(time.Time) {
+		p := e.parts[partition]
+		if p == nil {
+			return
+		}
+		for _, bc := range p.broadcasts {
+			e.newEpoch(bc, bc.epoch)
+		}
+		e.parts[partition] = nil
+		e.mu.Lock()
+		e.owned[partition] = false
+		e.mu.Unlock()
+	})
+}
+
+func (e *Engine) writeOwn(ctx context.Context, partition int32) (int64, error) {
+	value := record.AppendJournal(nil, &record.Journal{Owner: record.NoOwner, Own: &record.Own{Engine: e.cfg.Name, At: time.Now().UnixMilli()}})
+	type result struct {
+		offset int64
+		err    error
+	}
+	done := make(chan result, 1)
+	e.cfg.Log.Append([]journal.Entry{{Topic: record.TopicJournal, Partition: partition, Value: value}}, func(offsets []int64, err error) {
+		if err != nil {
+			done <- result{err: err}
+			return
+		}
+		done <- result{offset: offsets[0]}
+	})
+	select {
+	case r := <-done:
+		return r.offset, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// recovery rebuilds a partition from its journal.
+type recovery struct {
+	e     *Engine
+	p     *partition
+	owner int64 // of the records being read
+	open  map[record.Ref]openIntent
+	texts map[message.Key]*partial       // messages that wait for receipts
+	begun map[message.Key]record.Message // a part was accepted and others are undecided
+}
+
+type openIntent struct {
+	intent record.Intent
+	run    record.Run
+}
+
+// partial is what outcomes said of a message so far.
+type partial struct {
+	handle handleOf
+	waits  bool
+}
+
+// apply takes a record up. Those of an owner before the last one are void.
+func (r *recovery) apply(offset int64, j *record.Journal) {
+	if j.Own != nil {
+		r.owner = offset
+	} else if j.Owner < r.owner {
+		return
+	}
+	if j.Snapshot != nil {
+		r.restore(j.Snapshot)
+	}
+	for i := range j.Intents {
+		in := j.Intents[i]
+		run := j.Runs[in.Run]
+		run.Carrier = strings.Clone(run.Carrier)
+		r.open[record.Ref{Offset: offset, Index: uint32(i)}] = openIntent{in, run}
+		if in.Broadcast == 0 {
+			r.p.recent[in.ID] = run.At
+		}
+	}
+	for i := range j.Outcomes {
+		r.outcome(offset, &j.Outcomes[i])
+	}
+	for i := range j.Finals {
+		r.final(offset, &j.Finals[i])
+	}
+	for i := range j.Settles {
+		s := &j.Settles[i]
+		bc := r.p.broadcast(nil, s.Broadcast, s.Epoch, 0)
+		bc.epoch, bc.settled = s.Epoch, true
+		bc.counts[s.State] += s.Count
+		bc.ranks = ranks{low: bc.total, count: int64(bc.total)}
+	}
+}
+
+func (r *recovery) restore(s *record.Snapshot) {
+	for i := range s.Broadcasts {
+		b := &s.Broadcasts[i]
+		bc := r.p.broadcast(nil, b.ID, b.Epoch, b.Total)
+		bc.epoch, bc.total, bc.settled, bc.counts, bc.parts = b.Epoch, b.Total, b.Settled, b.Counts, b.Parts
+		if b.Settled {
+			bc.ranks = ranks{low: b.Total, count: int64(b.Total)}
+		} else {
+			bc.ranks.restore(b.Low, b.Decided)
+		}
+	}
+	for _, id := range s.Recent {
+		r.p.recent[id] = time.Now().UnixMilli()
+	}
+}
+
+// move applies a change of a message's state.
+func (r *recovery) move(m *record.Message, from, to message.State) {
+	if m.Broadcast == 0 || to == message.Open {
+		return
+	}
+	bc := r.p.broadcast(nil, m.Broadcast, 0, 0)
+	if from == message.Open {
+		bc.ranks.decide(m.Rank)
+	}
+	bc.move(nil, from, to, m.Parts)
+}
+
+func (r *recovery) outcome(offset int64, o *record.Outcome) {
+	delete(r.open, o.Ref)
+	r.move(&o.Message, o.From, o.State)
+	if o.Code == message.Accepted {
+		r.expect(offset, o)
+	}
+	key := o.Message.Key()
+	if o.State == message.Open {
+		if (o.Code == message.Accepted || o.Code == message.Unknown) && !r.decided(&o.Message) {
+			kept := o.Message
+			kept.Carrier = strings.Clone(kept.Carrier)
+			r.begun[key] = kept
+		} else if o.Code == message.NotSent && o.Message.Broadcast == 0 {
+			delete(r.p.recent, o.Message.ID) // It went back to its lane: its job is read again.
+		}
+		return
+	}
+	delete(r.begun, key)
+	if o.From == message.Uncertain {
+		delete(r.p.uncertain, o.Message.Phone)
+	}
+	part := r.texts[key]
+	if part != nil && part.waits {
+		w := r.p.table.At(part.handle)
+		if o.State == message.Submitted && w != nil {
+			w.State = message.Submitted
+		} else if w != nil {
+			r.p.table.Free(part.handle)
+			delete(r.texts, key)
+		}
+	}
+	if o.State == message.Uncertain && o.Message.Parts == 1 {
+		r.doubt(&o.Message, o.Written)
+	}
+}
+
+func (r *recovery) decided(m *record.Message) bool {
+	bc := r.p.broadcasts[m.Broadcast]
+	return bc != nil && bc.ranks.isDecided(m.Rank)
+}
+
+// expect makes receipts of an accepted part find its message again.
+func (r *recovery) expect(offset int64, o *record.Outcome) {
+	key := o.Message.Key()
+	part := r.texts[key]
+	if part == nil {
+		part = &partial{}
+		r.texts[key] = part
+	}
+	m := &o.Message
+	if !part.waits {
+		part.handle = r.p.table.Add(receipts.Waiting{
+			Phone: m.Phone, Written: o.Written, Expires: r.expires(o.Written), Offset: offset,
+			Broadcast: m.Broadcast, Rank: m.Rank, Member: m.Member, Attributes: m.Attributes,
+			Number: r.e.numberIndex(m.Number), Carrier: r.e.carrierIndex(m.Carrier), Class: m.Class, Parts: m.Parts,
+		})
+		part.waits = true
+		if m.Broadcast == 0 {
+			r.p.ids[part.handle] = m.ID
+		}
+	}
+	if w := r.p.table.At(part.handle); w != nil {
+		w.Left++
+		r.p.table.Expect(receipts.Key(w.Carrier, r.e.cfg.CanonicalID(m.Carrier, o.MessageID)), part.handle)
+	}
+}
+
+// expires is when a message found in the journal becomes no_receipt. The
+// journal doesn't keep its validity, so the longest in use stands in for it.
+func (r *recovery) expires(written int64) int64 {
+	return written + r.e.cfg.Grace.Milliseconds() + r.e.cfg.Validity.Milliseconds()
+}
+
+func (r *recovery) final(offset int64, f *record.Final) {
+	r.move(&f.Message, f.From, f.State)
+	key := f.Message.Key()
+	delete(r.begun, key)
+	switch {
+	case f.State == message.Submitted: // out of uncertain; its id came with the receipt, or with a late response
+		delete(r.p.uncertain, f.Message.Phone)
+		r.adopted(offset, f)
+	default:
+		if part := r.texts[key]; part != nil {
+			if part.waits {
+				delete(r.p.ids, part.handle)
+				r.p.table.Free(part.handle)
+			}
+			delete(r.texts, key)
+		}
+	}
+}
+
+// adopted keeps a message that left uncertain waiting: a receipt that comes
+// again, by phone, or its expiry ends it.
+func (r *recovery) adopted(offset int64, f *record.Final) {
+	m := f.Message
+	h := r.p.table.Add(receipts.Waiting{
+		Phone: m.Phone, Written: f.Written, Expires: r.expires(f.Written), Offset: offset,
+		Broadcast: m.Broadcast, Rank: m.Rank, Member: m.Member, Attributes: m.Attributes,
+		Number: r.e.numberIndex(m.Number), Carrier: r.e.carrierIndex(m.Carrier), Class: m.Class, Parts: m.Parts, State: message.Submitted,
+	})
+	if m.Broadcast == 0 {
+		r.p.ids[h] = m.ID
+	}
+	r.texts[m.Key()] = &partial{handle: h, waits: true}
+}
+
+func (r *recovery) doubt(m *record.Message, written int64) {
+	kept := *m
+	kept.Carrier = strings.Clone(m.Carrier)
+	r.p.addDoubt(&doubt{message: kept, broadcast: r.p.broadcasts[m.Broadcast], written: written, expires: r.expires(written)})
+}
+
+// takeOver makes the recovered partition the engine's own: intents without an
+// outcome become uncertain, in the journal too.
+func (r *recovery) takeOver(now time.Time) {
+	e, p := r.e, r.p
+	e.parts[p.id] = p
+	p.ready, p.changed = true, true
+	ms := now.UnixMilli()
+	g := e.gather.At(p.id)
+	uncertain := map[message.Key]bool{}
+	left := map[message.Key]int{}
+	for _, open := range r.open {
+		left[open.intent.Key()]++
+	}
+	for ref, open := range r.open {
+		key := open.intent.Key()
+		left[key]--
+		r.unanswered(g, ref, &open, left[key] == 0, ms)
+		uncertain[key] = true
+	}
+	for key, m := range r.begun {
+		if !uncertain[key] {
+			uncertain[key] = true
+			r.halfSent(key, m, ms)
+		}
+	}
+	if n := len(uncertain); n > 0 {
+		e.cfg.Logger.Warn("messages of the last run are uncertain: they may have left, and no response is known",
+			slog.Int("partition", int(p.id)), slog.Int("messages", n))
+	}
+	for _, bc := range p.broadcasts {
+		e.touch(bc)
+	}
+	for id := range e.controls {
+		e.carryOut(p, e.controls[id], now)
+	}
+	for _, bc := range p.broadcasts {
+		r.settleRest(bc, ms)
+	}
+	p.advance(e)
+	e.mu.Lock()
+	e.owned[p.id] = true
+	e.mu.Unlock()
+}
+
+// unanswered gathers the outcome of an intent that has none; that of the last
+// part says that its message is uncertain.
+func (r *recovery) unanswered(g *journal.Pending[uint32, applied, settled], ref record.Ref, open *openIntent, last bool, ms int64) {
+	in := &open.intent
+	m := record.Message{
+		Number: open.run.Number, Carrier: open.run.Carrier, Class: in.Class, Broadcast: in.Broadcast, Rank: in.Rank,
+		ID: in.ID, Member: in.Member, Phone: in.Phone, Parts: in.Parts,
+	}
+	out := record.Outcome{Ref: ref, Message: m, Part: in.Part, Code: message.Unknown, Bind: open.run.Bind, Written: open.run.At, At: ms}
+	var bc *broadcast
+	if in.Broadcast != 0 {
+		bc = r.p.broadcast(r.e, in.Broadcast, in.Epoch, 0)
+	}
+	if last && (bc == nil || !bc.ranks.isDecided(in.Rank)) {
+		out.State = message.Uncertain
+		if bc != nil {
+			r.limbo(bc, in.Rank)
+		}
+		if in.Parts == 1 {
+			r.doubt(&m, open.run.At)
+		} else if part := r.texts[in.Key()]; part != nil && part.waits {
+			r.p.table.Free(part.handle)
+		}
+	}
+	g.Record.Outcomes = append(g.Record.Outcomes, out)
+	g.Outcomes = append(g.Outcomes, applied{recovered: true, bc: bc})
+}
+
+// settleRest cancels what a cancel had left out because it was under way, and
+// what then came back unsent before the old owner could say so.
+func (r *recovery) settleRest(bc *broadcast, ms int64) {
+	if !bc.settled || bc.cancelling {
+		return
+	}
+	rest := int64(bc.total)
+	for _, n := range bc.counts {
+		rest -= n
+	}
+	g := r.e.gather.At(r.p.id)
+	for i := range g.Record.Outcomes {
+		if o := &g.Record.Outcomes[i]; o.Message.Broadcast == bc.id && o.From == message.Open && o.State != message.Open {
+			rest--
+		}
+	}
+	for i := range g.Record.Finals {
+		if f := &g.Record.Finals[i]; f.Message.Broadcast == bc.id && f.From == message.Open {
+			rest--
+		}
+	}
+	if rest > 0 {
+		g.Record.Settles = append(g.Record.Settles, record.Settle{Broadcast: bc.id, Epoch: bc.epoch, State: message.Cancelled, Count: rest, At: ms})
+	}
+}
+
+// halfSent marks a message as uncertain of which a part was accepted and the
+// rest was never intended, or came back: its text is gone with the old owner.
+func (r *recovery) halfSent(key message.Key, m record.Message, ms int64) {
+	g := r.e.gather.At(r.p.id)
+	g.Record.Finals = append(g.Record.Finals, record.Final{Message: m, State: message.Uncertain, At: ms})
+	bc := r.p.broadcasts[m.Broadcast]
+	g.Finals = append(g.Finals, settled{bc: bc})
+	if bc != nil {
+		bc.ranks.take(m.Rank)
+	}
+	if part := r.texts[key]; part != nil && part.waits {
+		r.p.table.Free(part.handle)
+	}
+}
+
+func (r *recovery) limbo(bc *broadcast, rank message.Rank) {
+	bc.ranks.take(rank)
+	if bc.limbo == nil {
+		bc.limbo = map[message.Rank]struct{}{}
+	}
+	bc.limbo[rank] = struct{}{}
+}
