@@ -513,7 +513,6 @@ func (w *world) check(seed uint64) {
 			case submitted && n == 0:
 				t.Errorf("seed %d: %v is %v and the carrier never took part %d", seed, key, state, part)
 			case n > 1 && w.policy == message.AtMostOnce:
-				w.dump(key)
 				t.Errorf("seed %d: the carrier took part %d of %v %d times", seed, part, key, n)
 			case n > 2+w.crashes:
 				t.Errorf("seed %d: the carrier took part %d of %v %d times in %d crashes", seed, part, key, n, w.crashes)
