@@ -47,7 +47,8 @@ func isPostgres(s string) bool {
 // sqliteURL names a SQLite file with the settings of a connection. FULL makes
 // a commit survive a power cut; in WAL mode that is one fsync.
 func sqliteURL(path string, pragmas ...string) string {
-	v := url.Values{"_txlock": {"immediate"}}
+	// The log beside the file holds people's data too; modeof gives it its mode.
+	v := url.Values{"_txlock": {"immediate"}, "modeof": {path}}
 	for _, p := range append([]string{"busy_timeout(10000)", "journal_mode(wal)", "synchronous(full)"}, pragmas...) {
 		v.Add("_pragma", p)
 	}

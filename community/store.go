@@ -84,14 +84,15 @@ func (s *Store) connect(url string) error {
 	if err != nil {
 		return err
 	}
-	// People's data: made readable for its owner alone. SQLite gives the files
-	// beside it the same mode.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
+	// People's data: made readable for its owner alone.
+	for _, name := range []string{path, path + "-shm"} {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
 	}
 	if s.writer, err = sql.Open("sqlite3", sqliteURL(path, "cache_size(-65536)", "wal_autocheckpoint(8192)")); err != nil {
 		return err
