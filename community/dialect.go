@@ -52,5 +52,6 @@ func sqliteURL(path string, pragmas ...string) string {
 	for _, p := range append([]string{"busy_timeout(10000)", "journal_mode(wal)", "synchronous(full)"}, pragmas...) {
 		v.Add("_pragma", p)
 	}
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: v.Encode()}).String()
+	query := strings.ReplaceAll(v.Encode(), "+", "%20") // SQLite doesn't read a plus sign as a space.
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}).String()
 }
