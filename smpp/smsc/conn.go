@@ -78,7 +78,9 @@ const (
 func newConn(s *server, nc net.Conn) *conn {
 	c := &conn{s: s, nc: nc, id: s.nextConn.Add(1), senders: map[senderKey]*sender{}}
 	c.rng = mix64(s.plan.seed + uint64(c.id))
-	c.box.open(s.plan.window, s.now().ms)
+	now := s.now().ms
+	c.heard.Store(int64(now))
+	c.box.open(s.plan.window, now)
 	return c
 }
 

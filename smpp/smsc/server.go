@@ -76,11 +76,16 @@ func (s *server) now() moment {
 
 // Run serves until ctx ends, the idle time is over, or the log can't be written. It answers nothing that its log
 // doesn't hold, and goes on with the receipts that the log of an earlier run says are due.
-func Run(ctx context.Context, o Options) (err error) {
+func Run(ctx context.Context, o Options) error {
 	s, err := prepare(&o)
 	if err != nil {
 		return err
 	}
+	return s.run(ctx, o, func(string) {})
+}
+
+// run serves and says the address once it listens.
+func (s *server) run(ctx context.Context, o Options, listening func(addr string)) (err error) {
 	defer func() { err = errors.Join(err, s.log.close()) }()
 	listener, err := listen(ctx, o.Listen)
 	if err != nil {
@@ -101,6 +106,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		defer os.Remove(o.AddrFile)
 	}
 	s.logger.Info("simulator listens", "addr", s.addr.String(), "log", o.LogDir, "owed", s.pending.Load())
+	listening(s.addr.String())
 	return s.serve(ctx, listener, o.IdleExit)
 }
 
@@ -216,7 +222,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, idleExit time
 
 // wait returns when it is time to end.
 func (s *server) wait(ctx context.Context, idleExit time.Duration) error {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(idleTick(idleExit))
 	defer tick.Stop()
 	idleSince := time.Now()
 	for {
@@ -235,6 +241,14 @@ func (s *server) wait(ctx context.Context, idleExit time.Duration) error {
 			}
 		}
 	}
+}
+
+// idleTick is how often idleness is looked at.
+func idleTick(idleExit time.Duration) time.Duration {
+	if idleExit > 0 && idleExit < 4*time.Second {
+		return max(idleExit/4, time.Millisecond)
+	}
+	return time.Second
 }
 
 // connectionsMax bounds open connections; one more is closed at once.

@@ -99,9 +99,7 @@ func (c *conn) answer(b *behaviour, from *sender, to phone, status smpp.Status) 
 	if status == smpp.StatusOK {
 		r.id = c.takeID()
 		r.unanswered = c.silent > 0 || b.unanswered > 0 && uint64(chance>>32) < b.unanswered
-		if c.planReceipt(b, from, to) && int32(due-c.at.ms) < earlyMs {
-			due = c.at.ms + earlyMs
-		}
+		due = c.planReceipt(b, from, to, due)
 		c.s.watch.saw(to, r, c.at.micros)
 	}
 	if c.silent > 0 {
@@ -117,42 +115,49 @@ func (c *conn) answer(b *behaviour, from *sender, to phone, status smpp.Status) 
 // earlyMs is how long an answer waits at least whose receipt is to come first.
 const earlyMs = 3
 
-// planReceipt decides what the receipt will say and when; early says that it must come before the answer.
-func (c *conn) planReceipt(b *behaviour, from *sender, to phone) (early bool) {
+// planReceipt decides what the receipt will say and when: not before the answer, which is due at answerMs, unless the
+// scenario wants it early; then the answer waits. It returns when the answer is due.
+func (c *conn) planReceipt(b *behaviour, from *sender, to phone, answerMs uint32) uint32 {
 	r := &c.submit
 	want := r.reg & 3
 	if want == 0 {
-		return false
+		return answerMs
 	}
 	chance := c.random()
 	stat := b.stat(uint32(chance))
 	if want == 2 && stat == StatDelivered || want == 3 && stat != StatDelivered { // §5.2.17; 3 is SMPP 5.0's
-		return false
+		return answerMs
 	}
 	r.stat = stat
 	r.delayMillis = (b.delay.draw(chance>>32) + 999) / 1000
+	early := false
 	if b.lost|b.duplicate|b.early != 0 {
 		chance = c.random()
 		r.lost = chance&0xffffffff < b.lost
 		r.duplicate = !r.lost && chance>>32 < b.duplicate
 		early = !r.lost && c.random()>>32 < b.early
 	}
+	flags := byte(0)
 	if early {
-		r.delayMillis = 0
+		r.delayMillis, flags = 0, deliverEarly
+		answerMs = max(answerMs, c.at.ms+earlyMs)
+	} else {
+		r.delayMillis = max(r.delayMillis, answerMs-c.at.ms)
 	}
 	if r.lost {
-		return false
+		return answerMs
 	}
 	d := delivery{
 		id: r.id, from: to, due: c.at.ms + r.delayMillis, submitted: uint32(c.at.micros / 1_000_000),
-		number: from.number.place, fromType: r.destType, toType: from.kind, stat: stat,
+		number: from.number.place, fromType: r.destType, toType: from.kind, stat: stat, flags: flags,
 	}
 	c.owed = append(c.owed, d)
 	if r.duplicate {
 		d.due += duplicateMs
+		d.flags = 0
 		c.owed = append(c.owed, d)
 	}
-	return early
+	return answerMs
 }
 
 // duplicateMs is how long after the first a receipt comes again that the scenario has twice.

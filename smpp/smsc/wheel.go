@@ -218,6 +218,7 @@ type delivery struct {
 const (
 	deliverAgain = 1 << 0
 	deliverText  = 1 << 1 // a text from a phone, not a receipt
+	deliverEarly = 1 << 2 // a receipt that must leave before the answer to its submit
 )
 
 func (d delivery) dueMs() uint32 { return d.due }

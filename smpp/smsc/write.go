@@ -24,11 +24,12 @@ type writer struct {
 	out      []byte
 	block    block
 	batch    []sending
+	early    bool // some of the batch go before the answers
 	answers  []response
 	at       moment
 	checked  time.Time // when overdue deliveries and silence were looked at
-	enquired int64     // ms of the last enquire_link that nothing has followed yet; 0: none
-	misses   int
+	heard    int64     // ms of the last read when that was looked at
+	misses   int       // enquire_link sent since
 	receipt  receiptWriter
 	emitted  func(delivery) // emit and emitAnswer as values, made once
 	answered func(response)
@@ -68,9 +69,9 @@ func (c *conn) write(done <-chan struct{}) {
 // flush writes all that is due and says when to come again.
 func (w *writer) flush() (wait time.Duration, more, ok bool) {
 	w.at = w.c.s.now()
-	w.out, w.batch, w.answers = w.out[:0], w.batch[:0], w.answers[:0]
+	w.out, w.batch, w.answers, w.early = w.out[:0], w.batch[:0], w.answers[:0], false
 	bye, wait, more := w.collect()
-	if len(w.batch) > 0 && !w.encodeDeliveries() {
+	if !w.encodeDeliveries(true) {
 		return 0, false, false
 	}
 	cut := 0
@@ -82,6 +83,9 @@ func (w *writer) flush() (wait time.Duration, more, ok bool) {
 		w.out = w.out[:cut+(len(w.out)-cut)/2]
 		w.send()
 		reset(w.c.nc)
+		return 0, false, false
+	}
+	if !w.encodeDeliveries(false) {
 		return 0, false, false
 	}
 	w.out = append(w.out, bye...)
@@ -134,10 +138,10 @@ func (w *writer) collect() (bye []byte, wait time.Duration, more bool) {
 	if wasFull && b.answers.n+b.ready.n < answersMax {
 		wakeUp(b.space)
 	}
-	if b.receiving && !b.draining {
+	more = b.ready.n > 0
+	if b.receiving && !b.draining && !more { // a receipt doesn't overtake its answer
 		w.collectDeliveries(b)
 	}
-	more = b.ready.n > 0
 	if b.draining && b.farewell != nil && !more && b.answers.n == 0 {
 		bye, b.farewell = b.farewell, nil
 	}
@@ -154,15 +158,20 @@ func (w *writer) collectDeliveries(b *outbox) {
 		if !ok {
 			return
 		}
-		w.batch = append(w.batch, sending{b.place(d, w.at.ms), d})
+		w.deliver(d)
 	}
+}
+
+func (w *writer) deliver(d delivery) {
+	w.early = w.early || d.flags&deliverEarly != 0
+	w.batch = append(w.batch, sending{w.c.box.place(d, w.at.ms), d})
 }
 
 // emit takes a delivery that is due: into the batch while the window has room and nothing stands in line before it.
 func (w *writer) emit(d delivery) {
 	b := &w.c.box
 	if b.unacked < b.windowMax && b.due.n == 0 && b.texts.n == 0 {
-		w.batch = append(w.batch, sending{b.place(d, w.at.ms), d})
+		w.deliver(d)
 		return
 	}
 	b.line(d)
@@ -201,11 +210,12 @@ func (w *writer) housekeep(b *outbox) {
 	if b.receiving && !b.draining {
 		b.overdue(w.at.ms, uint32(w.c.s.plan.resend/time.Millisecond))
 	}
-	silent := int64(w.at.ms) - w.c.heard.Load()
-	limit := w.c.s.plan.enquire.Milliseconds()
+	heard := w.c.heard.Load()
+	if heard != w.heard {
+		w.heard, w.misses = heard, 0
+	}
+	silent, limit := int64(w.at.ms)-heard, w.c.s.plan.enquire.Milliseconds()
 	switch {
-	case silent < limit:
-		w.misses = 0
 	case silent >= limit*int64(w.misses+1) && w.misses < 2:
 		w.misses++
 		w.out, _ = smpp.Append(w.out, smpp.StatusOK, enquireSequence, &smpp.EnquireLink{})
@@ -217,24 +227,32 @@ func (w *writer) housekeep(b *outbox) {
 // enquireSequence numbers the simulator's own enquire_link, apart from its deliver_sm.
 const enquireSequence = smpp.MaxSequence - 1
 
-// encodeDeliveries writes the log, then the PDUs of a batch.
-func (w *writer) encodeDeliveries() bool {
+// encodeDeliveries records and encodes the batch, or those of it that go before the answers.
+func (w *writer) encodeDeliveries(early bool) bool {
+	if len(w.batch) == 0 || early && !w.early {
+		return true
+	}
 	c := w.c
 	numbers := c.s.numbers.all()
 	w.block.reset(c.id, c.account.config.SystemID, w.at.micros)
 	w.receipt.begin(c.s.plan, w.at.micros)
+	n := 0
 	for i := range w.batch {
 		s := &w.batch[i]
+		if (s.d.flags&deliverEarly != 0) != early {
+			continue
+		}
+		n++
 		again := s.d.flags&deliverAgain != 0
 		if s.d.flags&deliverText != 0 {
 			w.out = c.s.appendText(w.out, &w.block, s.seq, s.d, again, w.at.micros)
 			continue
 		}
-		n := numbers[s.d.number]
-		w.block.receipt(s.seq, s.d.id, n.typed, s.d.from, s.d.fromType, s.d.stat, again)
-		w.out = w.receipt.append(w.out, s.seq, &s.d, n)
+		number := numbers[s.d.number]
+		w.block.receipt(s.seq, s.d.id, number.typed, s.d.from, s.d.fromType, s.d.stat, again)
+		w.out = w.receipt.append(w.out, s.seq, &s.d, number)
 	}
-	c.s.stats.receipts.Add(int64(len(w.batch)))
+	c.s.stats.receipts.Add(int64(n))
 	if err := c.s.log.write(&w.block); err != nil {
 		c.s.fail(err)
 		return false
