@@ -48,16 +48,17 @@ func (s *Store) OutboxNext(ctx context.Context, limit int) ([]Outgoing, error) {
 }
 
 // OutboxDone deletes rows that the log has. It deletes those very rows and not
-// all up to the last: on PostgreSQL a lower id may become visible later.
-func (s *Store) OutboxDone(ctx context.Context, ids []int64) error {
-	if len(ids) == 0 {
+// all up to the last: on PostgreSQL a lower id may become visible later. Only
+// their ids are looked at.
+func (s *Store) OutboxDone(ctx context.Context, rows []Outgoing) error {
+	if len(rows) == 0 {
 		return nil
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
-		for part := range slices.Chunk(ids, bulkRows) {
+		for part := range slices.Chunk(rows, bulkRows) {
 			args := make([]any, len(part))
-			for i, id := range part {
-				args[i] = id
+			for i, row := range part {
+				args[i] = row.ID
 			}
 			if err := tx.exec(ctx, `DELETE FROM outbox WHERE id IN (`+placeholders(1, len(part))+`)`, args...); err != nil {
 				return fmt.Errorf("outbox: %w", err)

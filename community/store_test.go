@@ -144,11 +144,7 @@ func (f *fixture) outbox() []Outgoing {
 		if len(rows) == 0 {
 			return all
 		}
-		ids := make([]int64, len(rows))
-		for i, r := range rows {
-			ids[i] = r.ID
-		}
-		f.must(f.OutboxDone(f.t.Context(), ids))
+		f.must(f.OutboxDone(f.t.Context(), rows))
 		all = append(all, rows...)
 	}
 }
@@ -320,7 +316,7 @@ func TestTheOutboxHandsOutInOrderAndDeletesWhatItIsTold(t *testing.T) {
 		if len(rows) != 3 || rows[0].Value[0] != 0 || rows[2].Value[0] != 2 || rows[2].Partition != 2 || rows[2].Topic != "jobs" {
 			t.Fatalf("rows %+v", rows)
 		}
-		s.must(s.OutboxDone(t.Context(), []int64{rows[0].ID, rows[2].ID}))
+		s.must(s.OutboxDone(t.Context(), []Outgoing{rows[0], rows[2]}))
 		s.must(s.OutboxDone(t.Context(), nil))
 		var left []byte
 		for _, r := range s.outbox() {
