@@ -502,7 +502,7 @@ func TestAnImportStreamsProgressRejectsAndReport(t *testing.T) {
 		case line.Report != nil:
 			report = line.Report
 		}
-		rejects.WriteString(line.Rejects)
+		rejects.Write(line.Rejects)
 	}
 	if report == nil || report.Rows != good+bad || report.Created != good || report.Rejected != bad || progress < 2 {
 		t.Errorf("%d progress lines, report %+v", progress, report)

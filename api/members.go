@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // the last line has Report, or Error with the report of what was taken.
 type ImportLine struct {
 	Progress *community.ImportReport `json:"progress,omitempty"`
-	Rejects  string                  `json:"rejects,omitempty"` // a piece of the reject file, as it is to be kept
+	Rejects  []byte                  `json:"rejects,omitempty"` // a piece of the reject file, octet for octet
 	Report   *community.ImportReport `json:"report,omitempty"`
 	Error    *Error                  `json:"error,omitempty"`
 }
@@ -49,6 +50,11 @@ func (a *API) importMembers(w http.ResponseWriter, r *http.Request) error {
 	if out.line(last) != nil {
 		a.Log.Debug("client left", "request", r.Pattern)
 	}
+	if err != nil {
+		// A connection that is closed on a client who still sends may take the
+		// answer with it; a client that has read the error stops sending.
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
 	return nil
 }
 
@@ -70,7 +76,7 @@ func formatOf(format, source string) (community.Format, error) {
 type rejectLines struct{ out *stream }
 
 func (l rejectLines) Write(b []byte) (int, error) {
-	if err := l.out.line(ImportLine{Rejects: string(b)}); err != nil {
+	if err := l.out.line(ImportLine{Rejects: b}); err != nil {
 		return 0, err
 	}
 	return len(b), nil
