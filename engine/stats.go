@@ -140,3 +140,13 @@ func (e *Engine) Progress(id message.BroadcastID) Progress {
 	}
 	return p
 }
+
+// Breakers returns the state of each carrier's breaker: closed, half-open or
+// open. It may be called from any goroutine.
+func (e *Engine) Breakers() map[string]string {
+	states := make(map[string]string, len(e.carriers))
+	for _, c := range e.carriers {
+		states[c.name] = c.breaker.State().String()
+	}
+	return states
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"fanline/api"
+	"fanline/community/conversation"
+	"fanline/engine"
+	"fanline/engine/carrier"
+	"fanline/engine/message"
+)
+
+// carrierNode holds the binds of all accounts and what they deliver.
+type carrierNode struct {
+	n        *node
+	profiles carrier.Profiles
+	accounts []carrier.Account
+	inbound  *carrier.Inbound
+	pool     *carrier.Pool
+}
+
+func newCarrierNode(n *node) (*carrierNode, error) {
+	c := &carrierNode{n: n, profiles: carrier.Profiles{}}
+	for i := range n.cfg.Carriers {
+		cc := &n.cfg.Carriers[i]
+		p, err := LoadProfile(cc.Profile)
+		if err != nil {
+			return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
+		}
+		profile, err := carrier.NewProfile(carrier.Settings{
+			Name: cc.Profile, Source: addressOf(p.Source), Destination: addressOf(p.Destination), DefaultAlphabet: p.DefaultAlphabet,
+			IDBase: p.Receipts.IDBase, Member: p.Receipts.Member, States: p.Receipts.States, Statuses: p.Statuses, KeyTLV: p.KeyTLV,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
+		}
+		c.profiles[cc.Name] = profile
+		c.accounts = append(c.accounts, accountOf(cc, profile))
+	}
+	return c, nil
+}
+
+func addressOf(a AddressProfile) carrier.Address {
+	return carrier.Address{TON: byte(a.TON), NPI: byte(a.NPI)}
+}
+
+// engineCarriers are the accounts in the engine's words.
+func (c *carrierNode) engineCarriers() []engine.Carrier {
+	out := make([]engine.Carrier, len(c.accounts))
+	for i, a := range c.accounts {
+		out[i] = engine.Carrier{Name: a.Name, Limit: c.n.cfg.Carriers[i].LimitPerSecond, Encoder: carrier.NewEncoder(c.profiles[a.Name])}
+	}
+	return out
+}
+
+func (c *carrierNode) receipt(name string, pdu []byte) (engine.Receipt, bool) {
+	return c.profiles.Receipt(name, pdu)
+}
+
+func (c *carrierNode) canonicalID(name string, id []byte) []byte {
+	return c.profiles.CanonicalID(name, id)
+}
+
+// revokes is the classifier that the engine's side asks about an inbound text.
+func (c *carrierNode) revokes(name string, pdu []byte) (word string, ok bool) {
+	text, _, err := c.profiles.Text(name, pdu)
+	if err != nil || conversation.Classify(text) != conversation.Stop {
+		return "", false
+	}
+	return text, true
+}
+
+// open prepares binds and intake; the engine must be there.
+func (c *carrierNode) open() error {
+	e := c.n.engine
+	var err error
+	c.inbound, err = carrier.NewInbound(carrier.InboundConfig{
+		Partitions: c.n.logs.partitions, Log: engineLog{c.n.logs}, Revokes: c.revokes, Stop: e.Stop, Logger: c.n.log,
+	})
+	if err != nil {
+		return err
+	}
+	c.pool, err = carrier.NewPool(carrier.PoolConfig{
+		Accounts: c.accounts, Inbound: c.inbound, Logger: c.n.log,
+		Attach: func(name string, id uint32, window int, b engine.Bind) carrier.Port {
+			return e.Attach(name, id, window, b)
+		},
+	})
+	return err
+}
+
+// run keeps the binds up until ctx ends; then it unbinds, and the intake makes
+// durable and answers what came until then.
+func (c *carrierNode) run(ctx context.Context, ready func()) error {
+	intake, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var g errgroup.Group
+	g.Go(func() error { return ignoreCanceled(c.inbound.Run(intake)) })
+	ready()
+	err := ignoreCanceled(c.pool.Run(ctx))
+	stop()
+	return errors.Join(err, g.Wait())
+}
+
+// healthy says which carriers have no bind at all.
+func (c *carrierNode) healthy() error { return c.pool.Healthy() }
+
+// list is the carriers as they stand, in the API's words.
+func (c *carrierNode) list() []api.Carrier {
+	breakers := c.n.engine.Breakers()
+	states := c.pool.State()
+	out := make([]api.Carrier, len(c.accounts))
+	for i, a := range c.accounts {
+		out[i] = api.Carrier{
+			Name: a.Name, Profile: c.n.cfg.Carriers[i].Profile, Binds: a.Binds,
+			LimitPerSecond: c.n.cfg.Carriers[i].LimitPerSecond, Breaker: breakers[a.Name],
+		}
+		for _, s := range states {
+			if s.Carrier == a.Name && s.Up {
+				out[i].Bound++
+				out[i].InFlight += s.InFlight
+			}
+		}
+	}
+	return out
+}
+
+// windowsSum is how many parts can be between intent and outcome at once: the
+// bound of what a crash leaves uncertain.
+func (n *node) windowsSum() int {
+	sum := 0
+	for _, c := range n.cfg.Carriers {
+		sum += c.Binds * c.Window
+	}
+	return sum
+}
+
+// dialer connects to a carrier's hosts as its configuration says.
+func dialer(c *CarrierConfig) func(ctx context.Context, host string) (net.Conn, error) {
+	return c.dial
+}
+
+var _ = slices.Contains[[]message.Phone]

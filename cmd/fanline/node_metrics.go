@@ -1,0 +1,87 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"fanline/engine/message"
+)
+
+// nodeCollector turns the parts' own counts into metrics when they are asked
+// for, so that counting costs nothing in between.
+type nodeCollector struct {
+	n      *node
+	parts  *prometheus.Desc
+	counts *prometheus.Desc
+	now    *prometheus.Desc
+	binds  *prometheus.Desc
+	flight *prometheus.Desc
+	lag    *prometheus.Desc
+	rows   *prometheus.Desc
+	trips  *prometheus.Desc
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("fanline_"+name, help, labels, nil)
+}
+
+// registerMetrics adds Fanline's own metrics to the process's.
+func (n *node) registerMetrics() {
+	n.observer.registry.MustRegister(&nodeCollector{
+		n:      n,
+		parts:  desc("parts_total", "Parts by what became of their submit.", "outcome"),
+		counts: desc("engine_events_total", "What the engine came across.", "event"),
+		now:    desc("engine_now", "What the engine holds at present.", "what"),
+		binds:  desc("carrier_binds", "Binds that are up.", "carrier"),
+		flight: desc("carrier_in_flight", "Submits without an answer.", "carrier"),
+		lag:    desc("sink_lag_records", "Records in the log that are not in ClickHouse yet.", "topic"),
+		rows:   desc("sink_rows_total", "Rows inserted into ClickHouse.", "topic"),
+		trips:  desc("carrier_breaker_open", "1 while a carrier's breaker is open.", "carrier"),
+	})
+}
+
+// Describe is part of prometheus.Collector.
+func (c *nodeCollector) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, out) }
+
+// Collect is part of prometheus.Collector.
+func (c *nodeCollector) Collect(out chan<- prometheus.Metric) {
+	s := c.n.engine.Stats()
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter(c.parts, s.Accepted, message.Accepted.String())
+	counter(c.parts, s.Refused, message.Refused.String())
+	counter(c.parts, s.Unknown, message.Unknown.String())
+	for event, v := range map[string]int64{
+		"commit": s.Commits, "written": s.Written, "throttled": s.Throttled, "stray_answer": s.Stray,
+		"receipt_matched": s.ReceiptsMatched, "receipt_repeated": s.ReceiptsRepeated, "receipt_unmatched": s.ReceiptsUnmatched,
+		"receipt_intermediate": s.ReceiptsIntermediate, "id_reused": s.IDsReused, "poison": s.Poison, "gap": s.Gaps,
+	} {
+		counter(c.counts, v, event)
+	}
+	for what, v := range map[string]int64{
+		"receipts_parked": s.ReceiptsParked, "receipts_pending": s.ReceiptsPending, "in_flight": s.InFlight,
+		"queued_blocks": s.QueuedBlocks, "queued_messages": s.QueuedSingle, "revoked_phones": s.Revoked,
+	} {
+		gauge(c.now, float64(v), what)
+	}
+	for _, carrier := range c.n.carriers.list() {
+		gauge(c.binds, float64(carrier.Bound), carrier.Name)
+		gauge(c.flight, float64(carrier.InFlight), carrier.Name)
+		open := 0.0
+		if carrier.Breaker == "open" {
+			open = 1
+		}
+		gauge(c.trips, open, carrier.Name)
+	}
+	for _, t := range c.n.sink.Stats() {
+		lag := int64(0)
+		for _, l := range t.Lag {
+			lag += l
+		}
+		gauge(c.lag, float64(lag), t.Topic)
+		counter(c.rows, int64(t.Rows), t.Topic)
+	}
+}
