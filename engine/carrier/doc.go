@@ -1,0 +1,22 @@
+// Package carrier is the one place where a message meets SMPP: it encodes
+// texts as submit_sm, holds the binds of each account and reconnects them,
+// tells the engine what became of each part, and makes what carriers deliver
+// durable before it is acknowledged. What a carrier does its own way stands in
+// its Profile.
+//
+// It refuses to know what a broadcast is, when something may be sent and what
+// the log is made of: it is handed functions for those.
+//
+//	profile, err := carrier.NewProfile(carrier.Settings{Name: "acme"})
+//	inbound, err := carrier.NewInbound(carrier.InboundConfig{Partitions: 12, Log: log, Revokes: classify, Stop: e.Stop})
+//	pool, err := carrier.NewPool(carrier.PoolConfig{
+//		Accounts: []carrier.Account{{Name: "acme", Profile: profile, Hosts: hosts, Binds: 4, Window: 1000}},
+//		Attach:   func(…) carrier.Port { return e.Attach(…) },
+//		Inbound:  inbound,
+//	})
+//	go inbound.Run(ctx)
+//	err = pool.Run(binds) // inbound must outlive it: its sessions wait for the answers
+//
+// In the order of stopping, the engine's intake comes first, then the pool
+// unbinds, then inbound drains.
+package carrier

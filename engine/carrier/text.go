@@ -1,0 +1,107 @@
+package carrier
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"fanline/smpp"
+	"fanline/smpp/text"
+)
+
+// Part says which part of a longer text an inbound one is; Parts is 1 for a
+// whole text, and Reference is then 0.
+type Part struct {
+	Reference   uint16
+	Part, Parts uint8
+}
+
+// errNotText is returned for a PDU that is neither deliver_sm nor data_sm.
+var errNotText = errors.New("carrier: neither deliver_sm nor data_sm")
+
+// Text reads the text of a whole deliver_sm or data_sm, from short_message or
+// message_payload, and which part of a longer one it is by its user data header
+// (3GPP TS 23.040 §9.2.3.24) or SAR parameters (SMPP 3.4 §5.3.2.22).
+func (p *Profile) Text(pdu []byte) (string, Part, error) {
+	whole := Part{Part: 1, Parts: 1}
+	var octets []byte
+	var options smpp.Options
+	var esmClass, dataCoding byte
+	switch commandOf(pdu) {
+	case smpp.DeliverSMID:
+		var d smpp.DeliverSM
+		if _, err := smpp.DecodeInto(pdu, &d); err != nil {
+			return "", whole, fmt.Errorf("carrier: inbound text: %w", err)
+		}
+		octets, options, esmClass, dataCoding = d.ShortMessage, d.Options, d.ESMClass, d.DataCoding
+	case smpp.DataSMID:
+		var d smpp.DataSM
+		if _, err := smpp.DecodeInto(pdu, &d); err != nil {
+			return "", whole, fmt.Errorf("carrier: inbound text: %w", err)
+		}
+		options, esmClass, dataCoding = d.Options, d.ESMClass, d.DataCoding
+	default:
+		return "", whole, errNotText
+	}
+	if len(octets) == 0 {
+		octets, _ = options.Get(smpp.TagMessagePayload)
+	}
+	part, ok := whole, false
+	if esmClass&smpp.ESMUDHI != 0 {
+		part, octets, ok = udhPart(octets)
+	}
+	if !ok {
+		part, ok = sarPart(options)
+	}
+	if !ok {
+		part = whole
+	}
+	return text.Decode(p.dataCoding(dataCoding), octets), part, nil
+}
+
+// dataCoding returns the data_coding by which octets are to be read.
+func (p *Profile) dataCoding(c byte) byte {
+	if c != 0 {
+		return c
+	}
+	switch p.alphabet {
+	case latin1:
+		return 3
+	case ascii:
+		return 1
+	}
+	return 0
+}
+
+// udhPart takes the user data header off. One that is longer than the text is
+// none: what a carrier announced wrongly is still readable.
+func udhPart(octets []byte) (part Part, rest []byte, ok bool) {
+	if len(octets) == 0 || int(octets[0])+1 > len(octets) {
+		return part, octets, false
+	}
+	header, rest := octets[1:1+octets[0]], octets[1+octets[0]:]
+	for len(header) >= 2 && int(header[1])+2 <= len(header) {
+		id, v := header[0], header[2:2+header[1]]
+		switch {
+		case id == 0x00 && len(v) == 3:
+			part = Part{Reference: uint16(v[0]), Parts: v[1], Part: v[2]}
+		case id == 0x08 && len(v) == 4:
+			part = Part{Reference: binary.BigEndian.Uint16(v), Parts: v[2], Part: v[3]}
+		}
+		header = header[2+len(v):]
+	}
+	return part, rest, part.valid()
+}
+
+func sarPart(o smpp.Options) (part Part, ok bool) {
+	ref, hasRef := o.Uint(smpp.TagSarMsgRefNum)
+	parts, hasParts := o.Uint(smpp.TagSarTotalSegments)
+	n, hasPart := o.Uint(smpp.TagSarSegmentSeqnum)
+	if !hasRef || !hasParts || !hasPart || ref > 0xFFFF || parts > 0xFF || n > 0xFF {
+		return part, false
+	}
+	part = Part{Reference: uint16(ref), Parts: uint8(parts), Part: uint8(n)}
+	return part, part.valid()
+}
+
+func (p Part) valid() bool { return p.Part >= 1 && p.Part <= p.Parts }
