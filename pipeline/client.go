@@ -19,8 +19,10 @@ type Config struct {
 	// the address.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Compress has producers use snappy. It halves what a cluster's brokers send
-	// to each other; in one process it only costs (docs/decisions/0001).
+	// Compress has producers use snappy. It pays for blocks of recipients and
+	// receipts, in one process too, because fewer octets are copied and written;
+	// the journal's small batches of numbers don't shrink
+	// (docs/decisions/0001-kafka-clients.md).
 	Compress bool
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -174,16 +176,29 @@ func TestARowThatIsRefusedHoldsBackThoseBehindIt(t *testing.T) {
 	}
 }
 
-func TestWakingARelayHasItLookBeforeTheNextSecond(t *testing.T) {
-	_, client := openTopics(t, 1)
-	l := NewLog(client, nil)
-	defer l.Close()
-	outbox := outboxOf()
-	outbox.empty = make(chan struct{})
-	relay := NewRelay(outbox, l, nil)
-	relay.Wake()
-	relay.Wake() // never blocks
-	if len(relay.wake) != 1 {
-		t.Error("not awake")
-	}
+// looks counts how often an empty outbox is asked.
+type looks struct{ n int }
+
+func (o *looks) Next(context.Context, int) ([]OutboxRow, error) { o.n++; return nil, nil }
+func (o *looks) Done(context.Context, []int64) error            { return nil }
+
+func TestARelayLooksEachSecondAndAtOnceWhenWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outbox := &looks{}
+		relay := NewRelay(outbox, nil, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- relay.Run(ctx) }()
+		for i, step := range []func(){func() {}, relay.Wake, func() { time.Sleep(time.Second) }, relay.Wake} {
+			step()
+			synctest.Wait()
+			if outbox.n != i+1 {
+				t.Errorf("step %d: looked %d times", i, outbox.n)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

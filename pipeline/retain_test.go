@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,11 +16,12 @@ import (
 
 func TestARetainerTrimsWhatMovedEachSecondAndRepeatsWhatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := int64(10)
+		var before atomic.Int64
+		before.Store(10)
 		var calls []string
 		fail := true
 		r := NewRetainer(
-			func() []Safe { return []Safe{{record.TopicJobs, 0, before}, {record.TopicJobs, 1, 0}} },
+			func() []Safe { return []Safe{{record.TopicJobs, 0, before.Load()}, {record.TopicJobs, 1, 0}} },
 			func(_ context.Context, topic string, p int32, at int64) (int64, error) {
 				calls = append(calls, fmt.Sprintf("%s/%d<%d", topic, p, at))
 				if fail {
@@ -32,7 +34,7 @@ func TestARetainerTrimsWhatMovedEachSecondAndRepeatsWhatFailed(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- r.Run(ctx) }()
 		time.Sleep(3500 * time.Millisecond) // three rounds of virtual time
-		before = 20
+		before.Store(20)
 		time.Sleep(time.Second)
 		cancel()
 		if err := <-ended; err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -178,6 +179,77 @@ func TestSyncFlushesWhatIsWrittenAcrossSegments(t *testing.T) {
 	}
 	if err := b.Sync(testContext(t), "t", []int32{7}); err != nil {
 		t.Errorf("a partition that holds nothing: %v", err)
+	}
+}
+
+func TestSyncOfManyPartitionsIsOneFlushUnlessTheFileSystemIsSlow(t *testing.T) {
+	b := open(t, Config{Dir: t.TempDir(), SyncEvery: 1 << 40})
+	c := client(t, b)
+	createTopic(t, c, "t", 3, nil)
+	for p := range int32(3) {
+		produce(t, c, "t", p, "=v")
+	}
+	flushes := func() int64 {
+		t.Helper()
+		before := b.Stats().Syncs
+		if err := b.Sync(testContext(t), "t", []int32{0, 1, 2}); err != nil {
+			t.Fatal(err)
+		}
+		return b.Stats().Syncs - before
+	}
+	if n := flushes(); n != 1 {
+		t.Errorf("%d flushes", n)
+	}
+	b.syncer.whole.avoid.Store(time.Now().Add(time.Hour).UnixNano())
+	if n := flushes(); n != 3 {
+		t.Errorf("%d flushes where one of the whole file system is slow", n)
+	}
+	b.syncer.whole.avoid.Store(0)
+	good := b.syncer.whole.dir
+	bad, err := os.Open(b.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad.Close()
+	b.syncer.whole.dir = bad
+	if err := b.Sync(testContext(t), "t", []int32{0, 1, 2}); err == nil || !b.Stats().Failed {
+		t.Errorf("a failed flush: %v", err)
+	}
+	b.syncer.whole.dir = good
+	b.syncer.failed.Store(nil) // so that the broker closes
+}
+
+func TestCallersThatWaitShareTheNextFlush(t *testing.T) {
+	b := open(t, Config{Dir: t.TempDir(), SyncEvery: 1 << 40})
+	c := client(t, b)
+	createTopic(t, c, "t", 3, nil)
+	for p := range int32(3) {
+		produce(t, c, "t", p, "=v")
+	}
+	for _, partitions := range [][]int32{{0, 1, 2}, {0}} {
+		before := b.Stats().Syncs
+		tail := b.syncer.at("t-0")
+		b.syncer.whole.mu.Lock() // one is under way
+		tail.mu.Lock()
+		const callers = 20
+		waiting := b.syncer.whole.asked.Load() + tail.asked.Load() + callers
+		results := make(chan error, callers)
+		for range callers {
+			go func() { results <- b.Sync(testContext(t), "t", partitions) }()
+		}
+		for b.syncer.whole.asked.Load()+tail.asked.Load() < waiting {
+			runtime.Gosched()
+		}
+		tail.mu.Unlock()
+		b.syncer.whole.mu.Unlock()
+		for range callers {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if n := b.Stats().Syncs - before; n != 1 {
+			t.Errorf("%d flushes for %d callers about %v", n, callers, partitions)
+		}
 	}
 }
 

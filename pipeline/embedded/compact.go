@@ -38,7 +38,7 @@ func (b *Broker) compact() error {
 	// they are not the log's any more.
 	b.syncer.close()
 	b.syncer = newSyncer(b.syncer.root, b.config.SegmentBytes, b.log)
-	if err := b.syncer.syncAll(); err != nil {
+	if err := b.syncer.flushWhole(); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(filepath.Join(b.dir, backupDir)); err != nil {

@@ -6,13 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // Sync returns when everything that was acknowledged in the partitions before
-// the call is on the disk: one fdatasync for each of them, at the same time.
-// Once it has failed it keeps failing, for the disk can't be trusted any more.
+// the call is on the disk: one fdatasync for each of few partitions, one syncfs
+// for many; callers that wait at the same time share it. Once it has failed it
+// keeps failing, for the disk can't be trusted any more.
 func (b *Broker) Sync(ctx context.Context, topic string, partitions []int32) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -103,17 +103,6 @@ func (b *Broker) Sizes() ([]Size, error) {
 		}
 	}
 	return sizes, nil
-}
-
-// parseDirectory reads what directoryName writes. Our topics' names need no
-// escaping, so none is undone.
-func parseDirectory(name string) (topic string, partition int32, ok bool) {
-	i := strings.LastIndexByte(name, '-')
-	if i < 0 {
-		return "", 0, false
-	}
-	n, err := strconv.ParseInt(name[i+1:], 10, 32)
-	return name[:i], int32(n), err == nil
 }
 
 // Stats is a snapshot for metrics.
