@@ -130,11 +130,8 @@ func (c *csvRows) next() (e entry, problem string, err error) {
 // that makes no sense costs its first line only: when a quote was not closed,
 // the lines that it seems to hold are rows of their own.
 func (c *csvRows) record() (problem string, err error) {
-	if err := c.in.fill(); err != nil {
+	if err := c.in.atEnd(); err != nil {
 		return "", err
-	}
-	if c.in.start == c.in.end {
-		return "", io.EOF
 	}
 	c.from, c.good = c.in.line, false
 	b := c.in.rest()
@@ -154,7 +151,8 @@ func (c *csvRows) record() (problem string, err error) {
 		c.in.skip(length)
 		return problem, nil
 	}
-	return tooLong(), c.in.skipLine()
+	c.in.skipLine()
+	return tooLong(), nil
 }
 
 // parse reads one row from the beginning of b and returns how many octets it

@@ -201,7 +201,7 @@ func (tx *Tx) DeleteMember(ctx context.Context, id message.MemberID) error {
 		return err
 	}
 	statements := []string{
-		`DELETE FROM group_members WHERE member = $1`, `DELETE FROM threads WHERE member = $1`, `DELETE FROM texts WHERE member = $1`,
+		`DELETE FROM group_members WHERE member = $1`, `DELETE FROM answers WHERE member = $1`, `DELETE FROM threads WHERE member = $1`, `DELETE FROM texts WHERE member = $1`,
 		`DELETE FROM consent WHERE member = $1 AND state <> 'stopped'`,
 	}
 	if stopped > 0 {

@@ -99,7 +99,9 @@ func cleanUnicode(s string) (string, string) {
 		return "", "is not valid UTF-8"
 	}
 	for _, r := range s {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		// Line separators and what turns the direction of writing would spoil
+		// whatever stands beside them.
+		if unicode.IsControl(r) || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return "", fmt.Sprintf("holds the control character %U", r)
 		}
 	}

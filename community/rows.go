@@ -53,6 +53,7 @@ type lineBuffer struct {
 	buf        []byte
 	start, end int
 	eof        bool
+	failed     error // of r; whole lines read before are still good
 	line       int64 // at start, from 1
 }
 
@@ -62,7 +63,7 @@ func newLineBuffer(r io.Reader) *lineBuffer {
 
 // begin passes over a byte order mark and refuses what is no UTF-8 text.
 func (l *lineBuffer) begin() error {
-	if err := l.fill(); err != nil {
+	if err := l.atEnd(); err != nil && err != io.EOF {
 		return err
 	}
 	b := l.buf[:l.end]
@@ -79,9 +80,9 @@ func (l *lineBuffer) begin() error {
 }
 
 // fill makes sure that a longest row lies in the buffer, or all that is left.
-func (l *lineBuffer) fill() error {
+func (l *lineBuffer) fill() {
 	if l.eof || l.end-l.start > maxRow {
-		return nil
+		return
 	}
 	copy(l.buf, l.buf[l.start:l.end])
 	l.start, l.end = 0, l.end-l.start
@@ -90,13 +91,26 @@ func (l *lineBuffer) fill() error {
 		l.end += n
 		if err == io.EOF {
 			l.eof = true
-			return nil
+			return
 		}
 		if err != nil {
-			return fmt.Errorf("reading near line %d: %w", l.line, err)
+			l.eof, l.failed = true, err
+			l.end = l.start + bytes.LastIndexByte(l.buf[l.start:l.end], '\n') + 1
+			return
 		}
 	}
-	return nil
+}
+
+// atEnd returns io.EOF behind the last row, or why there are no more.
+func (l *lineBuffer) atEnd() error {
+	l.fill()
+	switch {
+	case l.start < l.end:
+		return nil
+	case l.failed != nil:
+		return fmt.Errorf("reading behind line %d: %w", l.line-1, l.failed)
+	}
+	return io.EOF
 }
 
 // rest returns what is buffered, at most one longest row and one octet.
@@ -109,19 +123,17 @@ func (l *lineBuffer) skip(n int) {
 }
 
 // skipLine goes on behind the next line feed, however far that is.
-func (l *lineBuffer) skipLine() error {
+func (l *lineBuffer) skipLine() {
 	for {
 		if i := bytes.IndexByte(l.buf[l.start:l.end], '\n'); i >= 0 {
 			l.skip(i + 1)
-			return nil
+			return
 		}
 		l.skip(l.end - l.start)
 		if l.eof {
-			return nil
+			return
 		}
-		if err := l.fill(); err != nil {
-			return err
-		}
+		l.fill()
 	}
 }
 
@@ -215,17 +227,15 @@ func (j *jsonRows) place() (int64, []string) { return j.from, []string{j.raw} }
 
 func (j *jsonRows) next() (e entry, problem string, err error) {
 	for {
-		if err := j.in.fill(); err != nil {
+		if err := j.in.atEnd(); err != nil {
 			return e, "", err
-		}
-		if j.in.start == j.in.end {
-			return e, "", io.EOF
 		}
 		j.from = j.in.line
 		line, length, ok := j.in.oneLine()
 		if !ok {
 			j.raw = string(line)
-			return e, tooLong(), j.in.skipLine()
+			j.in.skipLine()
+			return e, tooLong(), nil
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			j.in.skip(length)
