@@ -95,14 +95,12 @@ func (f filled) check(today time.Time) (p community.Profile, wrong problems, too
 	if !slices.Contains([]string{"", "f", "m", "x"}, f.Gender) {
 		add(fieldGender, "Choose one of the answers, or leave it at “Prefer not to say”.")
 	}
-	add(fieldEmail, checkEmail(f.Email))
+	add(fieldEmail, checkEmail(f.Email, &p))
 	if !f.Consent {
 		add(fieldConsent, "Tick the box if you want to get these texts. Without it we can't sign you up.")
 	}
-	p = community.Profile{
-		FirstName: f.First, LastName: f.Last, City: f.City, State: f.State, Country: "US", Gender: f.Gender, Email: f.Email,
-		Birth: community.NewDate(birth.Year(), birth.Month(), birth.Day()),
-	}
+	p.FirstName, p.LastName, p.City, p.State, p.Country, p.Gender = f.First, f.Last, f.City, f.State, "US", f.Gender
+	p.Birth = community.NewDate(birth.Year(), birth.Month(), birth.Day())
 	if p.State == stateAbroad {
 		p.State, p.Country = "", countryUnknown
 	}
@@ -186,7 +184,9 @@ func ageOn(birth, day time.Time) int {
 	return years
 }
 
-func checkEmail(s string) string {
+// checkEmail tells what is wrong with an address, or stores it in the profile,
+// whose own check has the last word.
+func checkEmail(s string, p *community.Profile) string {
 	const example = " It should look like name@example.com."
 	switch {
 	case s == "":
@@ -203,6 +203,9 @@ func checkEmail(s string) string {
 	_, domain, _ := strings.Cut(s, "@")
 	if !strings.Contains(strings.Trim(domain, "."), ".") || strings.ContainsAny(domain, "[]_@ ") {
 		return "Check the part of your e-mail address behind the @." + example
+	}
+	if p.Set("email", s, 0) != nil {
+		return "Check your e-mail address." + example
 	}
 	return ""
 }
