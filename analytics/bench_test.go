@@ -5,9 +5,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"fanline/analytics/embedded/embeddedtest"
 	"fanline/engine/message"
@@ -128,4 +132,44 @@ func BenchmarkAppend(b *testing.B) {
 		rows += 200
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "ns/row")
+}
+
+// BenchmarkSink reports what the whole sink costs: a log of full records read
+// by kafka-go from the embedded broker until all rows are in. The broker's
+// share of the CPU is in client-cpu, because it runs in this process.
+func BenchmarkSink(b *testing.B) {
+	const partitions, perRecord, records = 12, 200, 12_000 // 2.4 million rows
+	for b.Loop() {
+		b.StopTimer()
+		server := embeddedtest.Start(b)
+		db := migrated(b, server)
+		log := newLog(b, partitions)
+		for i := range records {
+			value := journalRecord(0, 1, i/24*perRecord*12+i%12*perRecord, perRecord, i/12%2 == 1)
+			log.client.Produce(b.Context(), &kgo.Record{Topic: record.TopicJournal, Partition: int32(i % partitions), Value: value}, func(_ *kgo.Record, err error) {
+				if err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		if err := log.client.Flush(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		runtime.GC()
+		ours, theirs := cpuOf(b, os.Getpid()), cpuOf(b, server.Status().PID)
+		b.StartTimer()
+		began := time.Now()
+		sink := runSink(b, db, log, func(c *SinkConfig) { c.Partitions, c.Interval, c.MaxRows = partitions, 0, 0 })
+		sink.caughtUp(b, log)
+		b.StopTimer()
+		const rows = perRecord * records
+		b.ReportMetric(rows/time.Since(began).Seconds(), "rows/s")
+		b.ReportMetric((cpuOf(b, os.Getpid())-ours)*1e9/rows, "client-cpu-ns/row")
+		b.ReportMetric((cpuOf(b, server.Status().PID)-theirs)*1e9/rows, "server-cpu-ns/row")
+		if n, _, err := db.Keys(b.Context(), 1); n != rows || err != nil {
+			b.Fatalf("%d rows, %v; want %d", n, err, rows)
+		}
+		_ = sink.stop()
+		b.StartTimer()
+	}
 }

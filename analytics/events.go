@@ -53,6 +53,7 @@ type events struct {
 	errs          *intern
 	rows          []event
 	settles       []settle
+	named         bool // a row has an id: one-to-one
 	columns       []column[event]
 	settleColumns []column[settle]
 }
@@ -65,7 +66,7 @@ func newEvents() *events {
 
 func (e *events) len() int { return len(e.rows) + len(e.settles) }
 
-func (e *events) reset() { e.rows, e.settles = e.rows[:0], e.settles[:0] }
+func (e *events) reset() { e.rows, e.settles, e.named = e.rows[:0], e.settles[:0], false }
 
 // add appends a row for each outcome that decided its message and for each
 // final, and a count for each settle. Records of an older owner are void
@@ -108,6 +109,7 @@ func (e *events) add(r *source) error {
 
 // row appends a row with all that outcomes and finals have in common.
 func (e *events) row(r *source, m *record.Message, index int) *event {
+	e.named = e.named || !m.ID.IsZero()
 	e.rows = append(e.rows, event{
 		id: m.ID, number: uint64(m.Number), offset: r.offset, broadcast: uint32(m.Broadcast), member: uint32(m.Member),
 		city: m.Attributes.City, index: uint32(index), carrier: e.carriers.number(m.Carrier),
@@ -135,19 +137,20 @@ func reasonOf(r message.Reason) int8 {
 	return int8(r)
 }
 
+// eventColumns lists id first, so that it can be left out.
 func (e *events) eventColumns() []column[event] {
 	var noID any = string(make([]byte, len(message.ID{})))
 	var spoken languages
 	return []column[event]{
-		field("event", func(r *event) int8 { return r.kind }),
-		field("broadcast", func(r *event) uint32 { return r.broadcast }),
-		field("member", func(r *event) uint32 { return r.member }),
 		boxed("id", func(r *event) any {
 			if r.id.IsZero() {
 				return noID
 			}
 			return string(r.id[:])
 		}),
+		field("event", func(r *event) int8 { return r.kind }),
+		field("broadcast", func(r *event) uint32 { return r.broadcast }),
+		field("member", func(r *event) uint32 { return r.member }),
 		field("number", func(r *event) uint64 { return r.number }),
 		boxed("carrier", func(r *event) any { return e.carriers.boxed[r.carrier] }),
 		field("class", func(r *event) int8 { return r.class }),
@@ -181,7 +184,11 @@ func settleColumns() []column[settle] {
 }
 
 func (e *events) insert(ctx context.Context, conn driver.Conn, token string) error {
-	if err := insertRows(ctx, conn, "message_events", token, e.columns, e.rows); err != nil {
+	columns := e.columns
+	if !e.named { // Sixteen octets a row that the server knows to be zero.
+		columns = columns[1:]
+	}
+	if err := insertRows(ctx, conn, "message_events", token, columns, e.rows); err != nil {
 		return err
 	}
 	return insertRows(ctx, conn, "broadcast_counts", token, e.settleColumns, e.settles)

@@ -39,18 +39,20 @@ const testPartitions = 3
 
 // testLog is a broker with the topics that the sink reads, and a producer.
 type testLog struct {
-	*testing.T
-	broker *broker.Broker
-	client *kgo.Client
+	testing.TB
+	broker     *broker.Broker
+	client     *kgo.Client
+	partitions int32
 }
 
-func newLog(t *testing.T) *testLog {
+func newLog(t testing.TB, partitions ...int32) *testLog {
 	t.Helper()
 	b, err := broker.Open(t.Context(), broker.Config{Dir: t.TempDir(), SegmentBytes: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addresses()...), kgo.Dialer(b.Dialer()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addresses()...), kgo.Dialer(b.Dialer()), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchMaxBytes(1<<20), kgo.ProducerBatchCompression(kgo.SnappyCompression()), kgo.MaxBufferedRecords(2_000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +62,12 @@ func newLog(t *testing.T) *testLog {
 			t.Error(err)
 		}
 	})
-	l := &testLog{t, b, client}
+	l := &testLog{t, b, client, testPartitions}
+	if len(partitions) > 0 {
+		l.partitions = partitions[0]
+	}
 	for _, topic := range []string{record.TopicJournal, record.TopicInbound, record.TopicMembers} {
-		if _, err := kadm.NewClient(client).CreateTopic(t.Context(), testPartitions, 1, nil, topic); err != nil {
+		if _, err := kadm.NewClient(client).CreateTopic(t.Context(), l.partitions, 1, nil, topic); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,7 +97,7 @@ func (l *testLog) ends() map[string][]int64 {
 		if err != nil {
 			l.Fatal(err)
 		}
-		all[topic] = make([]int64, testPartitions)
+		all[topic] = make([]int64, l.partitions)
 		for p, o := range listed[topic] {
 			all[topic][p] = o.Offset
 		}
@@ -109,7 +114,7 @@ type running struct {
 
 // runSink starts a sink that closes small cuts often; it is stopped with the
 // test, if not before.
-func runSink(t *testing.T, db *DB, l *testLog, change ...func(*SinkConfig)) *running {
+func runSink(t testing.TB, db *DB, l *testLog, change ...func(*SinkConfig)) *running {
 	t.Helper()
 	config := SinkConfig{
 		Brokers: l.broker.Addresses(), Dial: l.broker.Dialer(), Partitions: testPartitions,
@@ -137,7 +142,7 @@ func (r *running) stop() error {
 	return err
 }
 
-func (r *running) caughtUp(t *testing.T, l *testLog) {
+func (r *running) caughtUp(t testing.TB, l *testLog) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
