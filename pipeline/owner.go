@@ -71,6 +71,10 @@ type Owner struct {
 	log    *slog.Logger
 	client *kgo.Client
 
+	// started is closed by Run: franz-go joins, and would tell of partitions,
+	// before the caller has the Owner that its handler needs.
+	started chan struct{}
+
 	// committing is held while a commit is under way, so that a partition is
 	// given up before it or after it.
 	committing sync.Mutex
@@ -83,7 +87,8 @@ type Owner struct {
 	records, commits, commitErrors, rebalances atomic.Int64
 }
 
-// NewOwner prepares a member; Run makes it join.
+// NewOwner prepares a member. Nothing is told to the handler before Run, which
+// must follow, and ends it.
 func NewOwner(c OwnerConfig) (*Owner, error) {
 	if c.Session == 0 {
 		c.Session = 6 * time.Second
@@ -95,7 +100,7 @@ func NewOwner(c OwnerConfig) (*Owner, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	o := &Owner{
-		config: c, log: c.Logger.With("group", c.Group),
+		config: c, log: c.Logger.With("group", c.Group), started: make(chan struct{}),
 		owned: map[int32]bool{}, pending: map[position]int64{}, committed: map[position]int64{},
 	}
 	opts := []kgo.Opt{
@@ -129,6 +134,7 @@ func NewOwner(c OwnerConfig) (*Owner, error) {
 // Run reads and commits until ctx ends; then it gives up all partitions, commits
 // what Revoked left, and leaves. It is called once.
 func (o *Owner) Run(ctx context.Context) error {
+	close(o.started)
 	err := o.poll(ctx)
 	o.client.CloseAllowingRebalance() // calls Revoked, with an instance id too
 	return err
@@ -177,6 +183,11 @@ func recordsOf(from []*kgo.Record) []Record {
 func (o *Owner) onAssigned(ctx context.Context, _ *kgo.Client, assigned map[string][]int32) {
 	partitions := slices.Sorted(slices.Values(assigned[o.config.Topic]))
 	if len(partitions) == 0 {
+		return
+	}
+	select {
+	case <-o.started:
+	case <-ctx.Done():
 		return
 	}
 	o.rebalances.Add(1)
