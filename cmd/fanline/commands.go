@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"text/tabwriter"
+
+	chembedded "fanline/analytics/embedded"
 )
 
 // command is one row of what the program can do. A name may be two words; one
@@ -25,12 +27,29 @@ type command struct {
 // commands is the table; help prints it in this order.
 func commands() []command {
 	return []command{
+		{"serve", "--config FILE [--data DIR]", "run on a configuration", runServe},
+		{"members import", "FILE [--number N] [--rejects FILE]", "take members in from CSV or NDJSON", runMembersImport},
+		{"members group", "add|remove|list …", "put members into groups by hand", runMembersGroup},
+		{"broadcast create", "--number N --text T --audience A [--json]", "write a text to an audience; nobody is texted yet", runBroadcastCreate},
+		{"broadcast dry-run", "ID [--json]", "say whom it would reach, in how many parts and minutes", runBroadcastDryRun},
+		{"broadcast start", "ID [--json]", "fix the audience and send", broadcastControl("start")},
+		{"broadcast watch", "ID [--json]", "follow one until every message is accounted for", runBroadcastWatch},
+		{"broadcast pause", "ID [--json]", "stop sending", broadcastControl("pause")},
+		{"broadcast resume", "ID [--json]", "go on", broadcastControl("resume")},
+		{"broadcast cancel", "ID [--json]", "stop for good", broadcastControl("cancel")},
+		{"broadcast list", "[--json]", "list broadcasts, the newest first", runBroadcastList},
+		{"inbox list", "[--number N] [--json]", "list threads, the newest first", runInboxList},
+		{"inbox show", "MEMBER [--number N] [--json]", "show what was said", runInboxShow},
+		{"inbox reply", "MEMBER TEXT [--number N] [--json]", "answer one member", runInboxReply},
+		{"ledger", "[ID] [--compare] [--json]", "account for every message of a broadcast", runLedger},
+		{"audit", "[--data DIR | --config FILE] [--json]", "read the log with an independent client and recount", runAudit},
 		{"check", "--config FILE [--json]", "validate a configuration and probe what it names", runCheck},
 		{"carrier probe", "NAME [--config FILE] [--to PHONE] [--json]", "bind with two independent stacks and compare what each saw", runCarrierProbe},
 		{independentCommand, "", "", runProbeIndependent},
 		{"smsc", "[audit|log|mo|messages] …", "the carrier simulator, and what its log says", runSMSC},
 		{"pdu", "[encode]", "read PDUs as hex, one a line, and write each as JSON; encode goes back", runPDU},
 		{"text", "preview [--json]", "show how a text on stdin is encoded and cut into parts", runText},
+		{chembedded.Command, "", "", runClickHouseChild},
 		{"version", "[--json]", "print what this program was built from", runVersion},
 	}
 }
@@ -152,4 +171,9 @@ func runVersion(_ context.Context, args []string, _ io.Reader, stdout, stderr io
 	}
 	_, err := fmt.Fprintf(stdout, "fanline %s (%s), %s, %s\n", info.Version, info.Revision, info.Go, info.Platform)
 	return err
+}
+
+// runClickHouseChild is this program started again as the embedded ClickHouse.
+func runClickHouseChild(_ context.Context, args []string, _ io.Reader, _, _ io.Writer) error {
+	return chembedded.Main(args)
 }

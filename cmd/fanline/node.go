@@ -231,7 +231,7 @@ func (n *node) produceJobs(ctx context.Context, entries []audience.Entry) error 
 // decodeText reads an inbound text for the conversation.
 func (n *node) decodeText(pdu []byte) (string, conversation.Part, error) {
 	text, part, err := n.carriers.profiles.Text("", pdu)
-	return text, conversation.Part{Ref: part.Ref, Seq: part.Seq, Total: part.Total}, err
+	return text, conversation.Part{Ref: part.Reference, Seq: part.Part, Total: part.Parts}, err
 }
 
 // parts lists what runs, in the order in which it starts.
@@ -295,7 +295,13 @@ func (o outbox) Next(ctx context.Context, limit int) ([]pipeline.OutboxRow, erro
 	return out, err
 }
 
-func (o outbox) Done(ctx context.Context, ids []int64) error { return o.store.OutboxDone(ctx, ids) }
+func (o outbox) Done(ctx context.Context, ids []int64) error {
+	rows := make([]community.Outgoing, len(ids))
+	for i, id := range ids {
+		rows[i].ID = id
+	}
+	return o.store.OutboxDone(ctx, rows)
+}
 
 // runConversation answers what comes in.
 func (n *node) runConversation(ctx context.Context) error {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,7 +11,6 @@ import (
 	"fanline/community/conversation"
 	"fanline/engine"
 	"fanline/engine/carrier"
-	"fanline/engine/message"
 )
 
 // carrierNode holds the binds of all accounts and what they deliver.
@@ -41,7 +38,16 @@ func newCarrierNode(n *node) (*carrierNode, error) {
 			return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
 		}
 		c.profiles[cc.Name] = profile
-		c.accounts = append(c.accounts, accountOf(cc, profile))
+		account := carrier.Account{
+			Name: cc.Name, Profile: profile, Hosts: cc.Hosts, Kind: cc.Bind, Binds: cc.Binds, SystemID: cc.SystemID,
+			Password: cc.Password.Reveal, SystemType: cc.SystemType, Window: cc.Window, EnquireLink: cc.EnquireLink, Response: cc.Response,
+		}
+		if cc.TLS.Enabled {
+			if account.TLS, err = cc.TLS.load(); err != nil {
+				return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
+			}
+		}
+		c.accounts = append(c.accounts, account)
 	}
 	return c, nil
 }
@@ -122,9 +128,12 @@ func (c *carrierNode) list() []api.Carrier {
 			LimitPerSecond: c.n.cfg.Carriers[i].LimitPerSecond, Breaker: breakers[a.Name],
 		}
 		for _, s := range states {
-			if s.Carrier == a.Name && s.Up {
-				out[i].Bound++
-				out[i].InFlight += s.InFlight
+			if s.Name != a.Name {
+				continue
+			}
+			out[i].Bound = s.Up
+			for _, b := range s.Binds {
+				out[i].InFlight += b.Inflight
 			}
 		}
 	}
@@ -140,10 +149,3 @@ func (n *node) windowsSum() int {
 	}
 	return sum
 }
-
-// dialer connects to a carrier's hosts as its configuration says.
-func dialer(c *CarrierConfig) func(ctx context.Context, host string) (net.Conn, error) {
-	return c.dial
-}
-
-var _ = slices.Contains[[]message.Phone]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +30,8 @@ func (n *node) runEdge(ctx context.Context, ready func()) error {
 	private := http.NewServeMux()
 	n.observer.routes(private)
 	private.Handle("/v1/", n.api().Handler())
+	private.HandleFunc("/debug/pprof/", pprof.Index) // Only here: the socket opens to its owner alone.
+	private.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	var g errgroup.Group
 	g.Go(func() error { return web.Serve(ctx, n.public, public) })
 	g.Go(func() error { return api.Serve(ctx, n.control, private) })
