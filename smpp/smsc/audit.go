@@ -164,10 +164,11 @@ func (a *auditor) submit(e *Entry) {
 	}
 	a.to = max(a.to, e.Micros)
 	if e.Status != smpp.StatusThrottled {
-		c := a.rates[e.Source]
+		number := canonicalPhone(e.Source)
+		c := a.rates[number]
 		if c == nil {
 			c = &slidingCount{}
-			a.rates[e.Source] = c
+			a.rates[number] = c
 		}
 		c.add(e.Micros)
 	}
@@ -239,9 +240,8 @@ func (a *auditor) report() Report {
 		}
 	}
 	r.MaxParts1s = map[string]int64{}
-	for _, source := range slices.Sorted(maps.Keys(a.rates)) {
-		number := canonicalPhone(source)
-		r.MaxParts1s[number] = max(r.MaxParts1s[number], a.rates[source].finish())
+	for number, count := range a.rates {
+		r.MaxParts1s[number] = count.finish()
 	}
 	r.Stops = a.stops.count
 	r.SendsAfterStop, r.StopReplies, r.AfterStop = a.stops.judge()

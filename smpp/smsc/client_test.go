@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +37,7 @@ func quick() *Scenario {
 // running is a simulator inside the test.
 type running struct {
 	t      *testing.T
+	server *server
 	dir    string
 	addr   string
 	cancel context.CancelFunc
@@ -53,6 +56,7 @@ func startSMSC(t *testing.T, dir string, accounts []Account, scenario *Scenario,
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.server = s
 	listening := make(chan string, 1)
 	go func() { r.done <- s.run(ctx, o, func(addr string) { listening <- addr }) }()
 	select {
@@ -287,4 +291,31 @@ func count(entries []Entry, match func(*Entry) bool) (n int) {
 
 func isEvent(command string) func(*Entry) bool {
 	return func(e *Entry) bool { return e.Kind == KindEvent && strings.HasPrefix(e.Command, command) }
+}
+
+func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// testLogOn is a log that nothing is written to.
+func testLogOn(dir string) *logWriter { return &logWriter{dir: dir, dirty: make(chan struct{}, 1)} }
+
+// yamlKeys lists the keys of a configuration struct, those of structs in it included.
+func yamlKeys(v any) (keys []string) {
+	var walk func(reflect.Type)
+	walk = func(t reflect.Type) {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return
+		}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != "" {
+				keys = append(keys, name)
+			}
+			walk(f.Type)
+		}
+	}
+	walk(reflect.TypeOf(v))
+	return keys
 }

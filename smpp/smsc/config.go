@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"fanline/smpp"
 )
@@ -41,20 +42,27 @@ const (
 // Duration is a time.Duration that YAML writes as 20ms, 3s.
 type Duration time.Duration
 
-// UnmarshalText reads Go's form of a duration; it must not be negative.
-func (d *Duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
+// UnmarshalYAML reads Go's form of a duration; it must not be negative.
+func (d *Duration) UnmarshalYAML(node ast.Node) error {
+	at := node.GetToken().Position
+	scalar, ok := node.(ast.ScalarNode)
+	if !ok {
+		return fmt.Errorf("[%d:%d] want a duration, such as 20ms or 3s", at.Line, at.Column)
+	}
+	written := fmt.Sprint(scalar.GetValue())
+	v, err := time.ParseDuration(written)
 	if err != nil {
-		return fmt.Errorf("%q is no duration, such as 20ms or 3s", b)
+		return fmt.Errorf("[%d:%d] %q is no duration, such as 20ms or 3s", at.Line, at.Column, written)
 	}
 	if v < 0 {
-		return fmt.Errorf("%s is negative", b)
+		return fmt.Errorf("[%d:%d] %s is negative", at.Line, at.Column, written)
 	}
 	*d = Duration(v)
 	return nil
 }
 
-// LoadAccounts reads the accounts file. Unknown keys and wrong values are refused with their line.
+// LoadAccounts reads the accounts file. Unknown keys and mistyped values are refused with their line, others with
+// their key.
 func LoadAccounts(path string) ([]Account, error) {
 	var file struct {
 		Accounts []Account `yaml:"accounts"`
@@ -68,7 +76,8 @@ func LoadAccounts(path string) ([]Account, error) {
 	return file.Accounts, nil
 }
 
-// LoadScenario reads the scenario file. Unknown keys and wrong values are refused with their line.
+// LoadScenario reads the scenario file. Unknown keys and mistyped values are refused with their line, others with
+// their key.
 func LoadScenario(path string) (Scenario, error) {
 	s := DefaultScenario()
 	if err := loadYAML(path, &s); err != nil {

@@ -272,13 +272,16 @@ func (d *decoder) concat(flags, more byte) {
 	}
 }
 
+// arenaMax bounds what the texts of one block may come to: no block that was written holds more than one read.
+const arenaMax = 4 << 20
+
 // messageText rebuilds a text from the last one of its slot.
 func (d *decoder) messageText(slot int) []byte {
 	prefix, suffix := d.uvarint(), d.uvarint()
 	middle := d.bytes()
 	ref := d.texts[slot]
-	if prefix+suffix < prefix || prefix+suffix > uint64(len(ref)) {
-		d.bad = true
+	if prefix > uint64(len(ref)) || suffix > uint64(len(ref))-prefix || len(d.arena) > arenaMax {
+		d.fail()
 		return nil
 	}
 	text := middle
@@ -385,7 +388,9 @@ func (d *decoder) event() {
 	e.Command = d.intern(d.bytes())
 	e.Status = smpp.Status(d.uvarint())
 	e.Seq = uint32(d.uvarint())
-	e.Account = d.intern(d.bytes())
+	if account := d.bytes(); len(account) > 0 { // a bind's, which the block doesn't know yet
+		e.Account = d.intern(account)
+	}
 	e.Text = string(d.bytes())
 }
 

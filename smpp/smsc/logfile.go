@@ -18,12 +18,15 @@ import (
 )
 
 // The log is a row of segments NNNNNNNN.smsclog. A segment is a line of text that names the format, then blocks:
-// length of the payload and CRC-32C of the rest as little-endian 32-bit numbers, an octet of flags, the payload.
+// length of the payload and CRC-32C of flags and payload as little-endian 32-bit numbers, an octet of flags, 24 bits of
+// the CRC-32C of those nine octets, the payload. The head has its own checksum because a damaged length would otherwise
+// look like a block that is cut off, and all behind it like nothing.
 const (
 	segmentMagic  = "fanline smsc log 1\n"
 	segmentSuffix = ".smsclog"
 
-	blockHeaderLen  = 9
+	blockHeaderLen  = 12
+	blockHeadLen    = 9 // of it under its checksum
 	blockPayloadMax = 8 << 20
 	blockS2         = 1 << 0 // payload is one s2 block
 
@@ -55,9 +58,15 @@ func (b *block) seal() []byte {
 	}
 	out[8] = flags
 	binary.LittleEndian.PutUint32(out, uint32(len(out)-blockHeaderLen))
-	binary.LittleEndian.PutUint32(out[4:], crc32.Checksum(out[8:], castagnoli()))
+	sum := crc32.Update(crc32.Checksum(out[8:9], castagnoli()), castagnoli(), out[blockHeaderLen:])
+	binary.LittleEndian.PutUint32(out[4:], sum)
+	head := headSum(out)
+	out[9], out[10], out[11] = byte(head), byte(head>>8), byte(head>>16)
 	return out
 }
+
+// headSum is the checksum of a block's head, 24 bits of it.
+func headSum(head []byte) uint32 { return crc32.Checksum(head[:blockHeadLen], castagnoli()) & 0xffffff }
 
 // logWriter appends blocks to the newest segment. Blocks are gathered in memory; what flush returned from has been
 // given to the operating system, so it survives the end of the process in any way. It doesn't promise to survive the

@@ -113,8 +113,11 @@ func readBlock(r *bufio.Reader, d *decoder) (int, error) {
 		return 0, err
 	}
 	size := binary.LittleEndian.Uint32(head[:])
+	if sum := uint32(head[9]) | uint32(head[10])<<8 | uint32(head[11])<<16; sum != headSum(head[:]) {
+		return 0, tornOr(r, errors.New("checksum of the head differs"))
+	}
 	if size > blockPayloadMax {
-		return 0, tornOr(r, fmt.Errorf("block of %d bytes", size))
+		return 0, fmt.Errorf("block of %d octets", size)
 	}
 	if cap(d.raw) < int(size)+1 {
 		d.raw = make([]byte, size+size/4+1)
@@ -144,10 +147,16 @@ func readBlock(r *bufio.Reader, d *decoder) (int, error) {
 	return blockHeaderLen + int(size), nil
 }
 
-// tornOr takes a bad block at the very end for torn.
+// tornOr takes a bad block for torn when nothing but zeros follows: a file system may have given room that was never
+// written.
 func tornOr(r *bufio.Reader, err error) error {
-	if _, peek := r.Peek(1); errors.Is(peek, io.EOF) {
-		return errTorn
+	for {
+		c, end := r.ReadByte()
+		if errors.Is(end, io.EOF) {
+			return errTorn
+		}
+		if end != nil || c != 0 {
+			return err
+		}
 	}
-	return err
 }

@@ -7,7 +7,9 @@ import "slices"
 // nothing older than them can come any more.
 type slidingCount struct {
 	runs   []countRun // not judged yet
-	window []countRun // judged, less than a second before the last judged
+	enough int        // how many to gather before judging again
+	window []countRun // judged; from tail on less than a second before the last judged
+	tail   int
 	inside int64
 	most   int64
 }
@@ -22,8 +24,8 @@ const (
 	secondMicros = 1_000_000
 	// lateMicros is how late an event may stand in the log.
 	lateMicros = 30 * secondMicros
-	// runsMax is how many runs are gathered before the old ones are judged.
-	runsMax = 1 << 16
+	// runsMin is how many runs are gathered at least before the old ones are judged.
+	runsMin = 1 << 16
 )
 
 func (c *slidingCount) add(at int64) {
@@ -31,8 +33,9 @@ func (c *slidingCount) add(at int64) {
 		c.runs[n-1].n++
 		return
 	}
-	if len(c.runs) >= runsMax {
+	if len(c.runs) >= max(c.enough, runsMin) {
 		c.judge(c.runs[len(c.runs)-1].at - lateMicros)
+		c.enough = 2 * len(c.runs) // at a great rate most are too young yet
 	}
 	c.runs = append(c.runs, countRun{at, 1})
 }
@@ -53,12 +56,14 @@ func (c *slidingCount) judge(until int64) {
 		run := c.runs[i]
 		c.window = append(c.window, run)
 		c.inside += run.n
-		drop := 0
-		for c.window[drop].at <= run.at-secondMicros { // a second is [t, t+1s)
-			c.inside -= c.window[drop].n
-			drop++
+		for c.window[c.tail].at <= run.at-secondMicros { // a second is [t, t+1s)
+			c.inside -= c.window[c.tail].n
+			c.tail++
 		}
-		c.window = slices.Delete(c.window, 0, drop)
+		if c.tail > len(c.window)/2 {
+			c.window = slices.Delete(c.window, 0, c.tail)
+			c.tail = 0
+		}
 		c.most = max(c.most, c.inside)
 	}
 	c.runs = slices.Delete(c.runs, 0, i)

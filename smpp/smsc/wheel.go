@@ -96,29 +96,37 @@ func (q *queue[T]) each(visit func(*T) bool) {
 }
 
 // wheel is a timing wheel: slots of a power of two of milliseconds, entries further ahead than a turn wait for theirs.
+// A turn divides the range of the clock, so that slots stay in step when it wraps.
 type wheel[T timed] struct {
 	slots []*chunk[T] // newest chunk of each slot first; their number is a power of two
 	shift uint8       // a slot is 1<<shift ms wide
-	pos   uint32      // absolute number of the slot turned to last
+	pos   uint32      // ms: end of the slot turned to last
 	n     int
 	chunks[T]
 }
 
 func newWheel[T timed](slots int, slotMs, nowMs uint32) *wheel[T] {
-	shift := uint8(bits.TrailingZeros32(slotMs))
-	return &wheel[T]{slots: make([]*chunk[T], slots), shift: shift, pos: nowMs >> shift}
+	w := &wheel[T]{slots: make([]*chunk[T], slots), shift: uint8(bits.TrailingZeros32(slotMs))}
+	w.pos = nowMs &^ (w.width() - 1)
+	return w
 }
+
+func (w *wheel[T]) width() uint32 { return 1 << w.shift }
+
+// index is the place of the slot that ends at ms.
+func (w *wheel[T]) index(ms uint32) uint32 { return ms >> w.shift & uint32(len(w.slots)-1) }
 
 // add puts v into the slot that ends at or after its time, the next one when it is past.
 func (w *wheel[T]) add(v T) {
-	at := (v.dueMs() + 1<<w.shift - 1) >> w.shift
+	width := w.width()
+	at := (v.dueMs() + width - 1) &^ (width - 1)
 	if int32(at-w.pos) <= 0 {
-		at = w.pos + 1
+		at = w.pos + width
 	}
-	if at-w.pos > uint32(len(w.slots)) {
-		at = w.pos + uint32(len(w.slots)) // comes by once a turn until it is due
+	if turn := uint32(len(w.slots)) << w.shift; at-w.pos > turn {
+		at = w.pos + turn // comes by once a turn until it is due
 	}
-	i := at & uint32(len(w.slots)-1)
+	i := w.index(at)
 	k := w.slots[i]
 	if k == nil || k.n == chunkLen {
 		fresh := w.get()
@@ -132,16 +140,10 @@ func (w *wheel[T]) add(v T) {
 
 // turn moves what is due by nowMs to emit.
 func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
-	target := nowMs >> w.shift
-	if w.n == 0 {
-		if int32(target-w.pos) > 0 {
-			w.pos = target
-		}
-		return
-	}
-	for int32(target-w.pos) > 0 && w.n > 0 {
-		w.pos++
-		i := w.pos & uint32(len(w.slots)-1)
+	target := nowMs &^ (w.width() - 1)
+	for w.n > 0 && int32(target-w.pos) > 0 {
+		w.pos += w.width()
+		i := w.index(w.pos)
 		k := w.slots[i]
 		w.slots[i] = nil
 		for k != nil {
@@ -167,7 +169,7 @@ func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
 // ahead is how many slots from now the next entry lies, looking aheadMax slots far.
 func (w *wheel[T]) ahead() int {
 	for i := 1; i < aheadMax; i++ {
-		if w.slots[(w.pos+uint32(i))&uint32(len(w.slots)-1)] != nil {
+		if w.slots[w.index(w.pos+uint32(i)<<w.shift)] != nil {
 			return i
 		}
 	}
