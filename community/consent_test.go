@@ -219,6 +219,9 @@ func TestWhoIsDeletedLeavesOnlyARevocation(t *testing.T) {
 		if kept, err := s.EvidenceOf(t.Context(), gone); err != nil || len(kept) > 0 {
 			t.Errorf("evidence stays: %v, %v", kept, err)
 		}
+		if kept, err := s.EvidenceOf(t.Context(), stays); err != nil || len(kept) != 1 || kept[0].Words != "STOP" {
+			t.Errorf("evidence of who had revoked: %v, %v", kept, err)
+		}
 		if g, err := s.Groups(t.Context(), ours); err != nil || len(g) != 1 || g[0].Members != 0 {
 			t.Errorf("groups %v, %v", g, err)
 		}

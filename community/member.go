@@ -205,7 +205,8 @@ func (tx *Tx) DeleteMember(ctx context.Context, id message.MemberID) error {
 		`DELETE FROM consent WHERE member = $1 AND state <> 'stopped'`,
 	}
 	if stopped > 0 {
-		statements = append(statements, `UPDATE members SET first_name = '', last_name = '', city = 0, birth = 0, gender = '', email = '', language = '' WHERE id = $1`)
+		statements = append(statements, `DELETE FROM evidence WHERE member = $1 AND kind <> 'stopped'`,
+			`UPDATE members SET first_name = '', last_name = '', city = 0, birth = 0, gender = '', email = '', language = '' WHERE id = $1`)
 	} else {
 		statements = append(statements, `DELETE FROM evidence WHERE member = $1`, `DELETE FROM members WHERE id = $1`)
 	}
