@@ -43,8 +43,12 @@ type conn struct {
 	last     *sender
 	heard    atomic.Int64 // ms of the last read
 	stopRead bool
-	lingers  bool // until the farewell is out
-	dropped  bool // by a fault: nothing more is said
+	lingers  bool          // until the farewell is out
+	replies  []byte        // to be said once the read is logged
+	farewell []byte        // to be said after all answers, those of the read included
+	joins    bool          // receives from the end of this read on
+	written  chan struct{} // closed when the writer has ended
+	dropped  bool          // by a fault: nothing more is said
 	counts   counts
 	reason   string
 }
@@ -76,7 +80,7 @@ const (
 )
 
 func newConn(s *server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, id: s.nextConn.Add(1), senders: map[senderKey]*sender{}}
+	c := &conn{s: s, nc: nc, id: s.nextConn.Add(1), senders: map[senderKey]*sender{}, written: make(chan struct{})}
 	c.rng = mix64(s.plan.seed + uint64(c.id))
 	now := s.now().ms
 	c.heard.Store(int64(now))
@@ -87,15 +91,14 @@ func newConn(s *server, nc net.Conn) *conn {
 // run serves the connection to its end.
 func (c *conn) run() {
 	done := make(chan struct{})
-	writer := make(chan struct{})
 	go func() {
-		defer close(writer)
+		defer close(c.written)
 		c.write(done)
 	}()
 	c.read()
 	close(done)
 	c.nc.Close()
-	<-writer
+	<-c.written
 	c.leave()
 }
 
@@ -120,7 +123,7 @@ func (c *conn) leave() {
 
 // finish asks the client to unbind: the simulator stops.
 func (c *conn) finish() {
-	c.nc.SetReadDeadline(time.Now().Add(unbindWithin))
+	c.nc.SetDeadline(time.Now().Add(unbindWithin))
 	if pdu, err := smpp.Append(nil, smpp.StatusOK, smpp.MaxSequence, &smpp.Unbind{}); err == nil {
 		c.box.drain(pdu, false)
 	}
@@ -193,13 +196,22 @@ func (c *conn) take(b []byte) (used int) {
 	return used
 }
 
-// flush writes the log, then lets go what it allows. It returns false when the log can't be written.
+// flush writes the log, then lets go what it allows. It returns false when the connection is at its end.
 func (c *conn) flush() bool {
 	if !c.writeLog() {
 		return false
 	}
 	c.settle()
 	c.s.stats.add(&c.counts)
+	if len(c.replies) > 0 {
+		c.box.say(c.replies)
+		c.replies = c.replies[:0]
+	}
+	if c.joins { // now that bind_resp stands in line before anything else
+		c.joins = false
+		c.box.receive(c.at.ms)
+		c.account.receive(c, c.at.ms)
+	}
 	if len(c.owed) > 0 {
 		c.s.pending.Add(int64(len(c.owed)))
 		to := c
@@ -212,17 +224,17 @@ func (c *conn) flush() bool {
 		reset(c.nc)
 		return false
 	}
-	for c.box.addAnswers(c.answers, c.at.ms) {
-		c.answers = c.answers[:0]
+	for full := c.box.addAnswers(c.answers, c.at.ms); full; full = c.box.full() {
 		select {
 		case <-c.box.space:
-		case <-time.After(writeWithin):
+		case <-c.written: // it gave up: the client doesn't read
 			c.reason = "client doesn't read"
 			return false
 		}
-		if !c.box.full() {
-			break
-		}
+	}
+	if c.farewell != nil {
+		c.box.drain(c.farewell, true)
+		c.farewell = nil
 	}
 	return true
 }
@@ -292,8 +304,7 @@ func (c *conn) rubbish(h smpp.Header, err error) {
 	}
 	c.s.stats.protocolErrors.Add(1)
 	c.block.event(CommandProtocolError, true, status, h.Sequence, "", err.Error())
-	pdu, _ := smpp.Append(nil, status, h.Sequence, &smpp.GenericNack{})
-	c.box.drain(pdu, true)
+	c.farewell = c.encode(status, h.Sequence, &smpp.GenericNack{})
 	c.stopRead, c.lingers, c.reason = true, true, "protocol error"
 }
 
@@ -316,13 +327,18 @@ func (c *conn) linger(buf []byte) {
 
 const lingerReads = 16
 
+// reply queues an answer that needs no time of its own.
 func (c *conn) reply(status smpp.Status, seq uint32, p smpp.PDU) {
+	c.replies = append(c.replies, c.encode(status, seq, p)...)
+}
+
+func (c *conn) encode(status smpp.Status, seq uint32, p smpp.PDU) []byte {
 	pdu, err := smpp.Append(nil, status, seq, p)
-	if err != nil {
-		c.s.logger.Error("simulator can't encode an answer", "error", err)
-		return
+	if err != nil { // A field came in longer than it may go out, such as a message_id of query_sm.
+		c.s.logger.Warn("simulator can't encode an answer", "conn", c.id, "error", err)
+		return appendHeader(nil, smpp.HeaderLen, smpp.GenericNackID, smpp.StatusSysErr, seq)
 	}
-	c.box.say(pdu)
+	return pdu
 }
 
 func (c *conn) bind(h smpp.Header, b []byte) {
@@ -359,17 +375,13 @@ func (c *conn) bind(h smpp.Header, b []byte) {
 	c.s.binds.Add(1)
 	c.nc.SetReadDeadline(time.Time{})
 	c.reply(status, h.Sequence, resp)
-	if h.ID != smpp.BindTransmitterID {
-		c.box.receive(c.at.ms)
-		a.receive(c, c.at.ms)
-	}
+	c.joins = h.ID != smpp.BindTransmitterID
 }
 
 func (c *conn) unbind(h smpp.Header) {
 	c.block.event("unbind", true, smpp.StatusOK, h.Sequence, "", "")
 	c.reason = "unbound by the client"
-	pdu, _ := smpp.Append(nil, smpp.StatusOK, h.Sequence, &smpp.UnbindResp{})
-	c.box.drain(pdu, true)
+	c.farewell = c.encode(smpp.StatusOK, h.Sequence, &smpp.UnbindResp{})
 	c.nc.SetReadDeadline(time.Now().Add(unbindWithin)) // the client closes; if it doesn't, we do
 }
 
