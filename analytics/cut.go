@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -31,8 +30,6 @@ type cut struct {
 // token names the cut's rows to the server, which drops a second block of the
 // same name.
 func (c *cut) token() string { return fmt.Sprintf("%s/%d/%s", c.topic, c.seq, c.sink) }
-
-func (c *cut) empty() bool { return slices.Equal(c.first, c.next) }
 
 // lastCut returns the newest cut of a topic, nil when there is none.
 func lastCut(ctx context.Context, conn driver.Conn, topic string) (*cut, error) {
@@ -64,7 +61,7 @@ func (c *cut) store(ctx context.Context, conn driver.Conn) error {
 	if err != nil {
 		return fmt.Errorf("sink_cuts: %w", err)
 	}
-	defer batch.Close()
+	defer func() { _ = batch.Close() }()
 	if err := batch.Append(c.topic, c.seq, c.sink, c.first, c.next, c.owner, uint64(c.rows), time.Now()); err != nil {
 		return fmt.Errorf("sink_cuts: %w", err)
 	}

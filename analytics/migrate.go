@@ -79,7 +79,7 @@ func (db *DB) appliedMigrations(ctx context.Context) (map[uint32]string, error) 
 	if err != nil {
 		return nil, fmt.Errorf("reading schema_migrations: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	applied := map[uint32]string{}
 	for rows.Next() {
 		var version uint32

@@ -22,7 +22,7 @@ func (db *DB) query(ctx context.Context, report, text string, args []driver.Name
 	if err != nil {
 		return fmt.Errorf("%s: %w", report, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return fmt.Errorf("%s: %w", report, err)

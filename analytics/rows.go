@@ -105,7 +105,7 @@ func insertRows[R any](ctx context.Context, conn driver.Conn, table, token strin
 	if err != nil {
 		return fmt.Errorf("%s: %w", table, err)
 	}
-	defer batch.Close()
+	defer func() { _ = batch.Close() }() // After Send it does nothing.
 	for len(rows) > 0 {
 		n := min(chunkRows, len(rows))
 		for i := range columns {

@@ -239,7 +239,12 @@ func TestWithoutClickHouseTheSinkWaitsAndHoldsNoMoreThanTwoCuts(t *testing.T) {
 	serving, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(serving) }()
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
 	l.journal(0, sent(0, 1, 10))
 	sink.caughtUp(t, l) // It came up while the sink was waiting.
 	stop()

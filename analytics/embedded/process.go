@@ -39,22 +39,26 @@ func (s *Server) runChild(ctx context.Context) (answered bool, err error) {
 	if err := cmd.Start(); err != nil {
 		return false, err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	var ended error
+	exited := make(chan struct{}) // closed when ended is set
+	go func() {
+		ended = cmd.Wait()
+		close(exited)
+	}()
 	s.setChild(cmd.Process.Pid)
 	defer s.setChild(0)
 
-	answered, err = s.awaitAnswer(ctx, exited)
-	if answered {
+	if err = s.awaitAnswer(ctx, exited); err == nil {
+		answered = true
 		s.opts.Log.Info("ClickHouse answers", "address", s.Address(), "pid", cmd.Process.Pid)
 		s.setReady()
 		select {
-		case err = <-exited:
-			return true, childError(err, &out)
+		case <-exited:
 		case <-ctx.Done():
 		}
-	} else if !errors.Is(err, errNoAnswer) {
-		return false, childError(err, &out)
+	}
+	if isClosed(exited) {
+		return answered, childError(ended, &out)
 	}
 	// Either we are stopping, or it hangs without answering.
 	_ = alive.Close()
@@ -67,13 +71,13 @@ func (s *Server) runChild(ctx context.Context) (answered bool, err error) {
 	return answered, err
 }
 
-// errNoAnswer: the child still runs, but it is not of use.
+// errNoAnswer: the child runs, but it is of no use.
 var errNoAnswer = errors.New("no answer")
 
 // awaitAnswer asks until the child answers as our own user, which nobody
-// else's server on that port would. Its error is errNoAnswer, or, when the
-// child is gone, what exited said.
-func (s *Server) awaitAnswer(ctx context.Context, exited <-chan error) (bool, error) {
+// else's server on that port would. It fails when the child has exited, when
+// ctx ends, or after startTimeout.
+func (s *Server) awaitAnswer(ctx context.Context, exited <-chan struct{}) error {
 	conn, err := clickhouse.Open(&clickhouse.Options{
 		Addr:        []string{s.Address()},
 		Auth:        clickhouse.Auth{Username: user, Password: s.password},
@@ -81,9 +85,9 @@ func (s *Server) awaitAnswer(ctx context.Context, exited <-chan error) (bool, er
 		ReadTimeout: probeTimeout,
 	})
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", errNoAnswer, err)
+		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
 	timeout := time.NewTimer(startTimeout)
@@ -91,33 +95,29 @@ func (s *Server) awaitAnswer(ctx context.Context, exited <-chan error) (bool, er
 	var last error
 	for {
 		select {
-		case err := <-exited:
-			return false, fmt.Errorf("%w", nonNil(err))
+		case <-exited:
+			return errNoAnswer
 		case <-ctx.Done():
-			return false, errNoAnswer
+			return ctx.Err()
 		case <-timeout.C:
-			return false, fmt.Errorf("%w within %v: %w", errNoAnswer, startTimeout, nonNil(last))
+			return fmt.Errorf("%w within %v: %w", errNoAnswer, startTimeout, last)
 		case <-tick.C:
 			if last = conn.Ping(ctx); last == nil {
-				return true, nil
+				return nil
 			}
 		}
 	}
 }
 
-func nonNil(err error) error {
-	if err == nil {
-		return errors.New("it ended without an error")
-	}
-	return err
-}
-
 // childError adds what the child said to how it ended.
 func childError(err error, out *tail) error {
-	if said := out.String(); said != "" {
-		return fmt.Errorf("%w: %s", nonNil(err), said)
+	if err == nil {
+		err = errors.New("it ended without an error")
 	}
-	return nonNil(err)
+	if said := out.String(); said != "" {
+		err = fmt.Errorf("%w: %s", err, said)
+	}
+	return err
 }
 
 // childEnv passes on only what a library needs; passwords of carriers stand in

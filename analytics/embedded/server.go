@@ -225,7 +225,7 @@ func (s *Server) choosePorts() error {
 		if err != nil {
 			return fmt.Errorf("choosing a port for ClickHouse: %w", err)
 		}
-		defer l.Close() // At the end, so that the second differs from the first.
+		defer func() { _ = l.Close() }() // At the end, so that the second differs from the first.
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	s.mu.Lock()

@@ -35,6 +35,6 @@ func pretendTerminal() (stdin *os.File, err error) {
 	if err != nil {
 		return stdin, fmt.Errorf("/dev/pts/%d: %w", n, err)
 	}
-	defer unix.Close(slave)
+	defer func() { _ = unix.Close(slave) }()
 	return stdin, unix.Dup3(slave, 0, 0)
 }
