@@ -1,7 +1,8 @@
 package carrier
 
 import (
-	"bytes"
+	"strings"
+	"unsafe"
 
 	"fanline/engine/message"
 	"fanline/smpp"
@@ -13,7 +14,7 @@ const shortCodeBelow message.Phone = 1_000_000
 // phone reads an address as a carrier sent it: international digits, with or
 // without a plus sign or 00, and national ones where the profile has a country
 // code and the type of number doesn't say otherwise. 0: no E.164 number.
-func (p *Profile) phone(ton byte, addr []byte) message.Phone {
+func (p *Profile) phone(ton byte, addr string) message.Phone {
 	n := p.sender(ton, addr)
 	if !n.Valid() {
 		return 0
@@ -22,11 +23,11 @@ func (p *Profile) phone(ton byte, addr []byte) message.Phone {
 }
 
 // sender is phone for one of our own numbers, which may be a short code.
-func (p *Profile) sender(ton byte, addr []byte) message.Phone {
+func (p *Profile) sender(ton byte, addr string) message.Phone {
 	if ton == smpp.TONAlphanumeric {
 		return 0
 	}
-	digits := trimBlanks(addr)
+	digits := strings.TrimSpace(addr)
 	international := ton == smpp.TONInternational
 	switch {
 	case len(digits) > 0 && digits[0] == '+':
@@ -38,7 +39,8 @@ func (p *Profile) sender(ton byte, addr []byte) message.Phone {
 		return 0
 	}
 	var n message.Phone
-	for _, c := range digits {
+	for i := range len(digits) {
+		c := digits[i]
 		if c < '0' || c > '9' {
 			return 0
 		}
@@ -58,7 +60,7 @@ func (p *Profile) sender(ton byte, addr []byte) message.Phone {
 // national tells whether digits lack their country code. A type of number that
 // is not known leaves two signs: the trunk prefix, and North America's fixed
 // length.
-func (p *Profile) national(ton byte, digits []byte) bool {
+func (p *Profile) national(ton byte, digits string) bool {
 	switch {
 	case p.country == "1":
 		return len(digits) == 10 && digits[0] >= '2'
@@ -94,9 +96,9 @@ func (p *Profile) sourceOf(number message.Phone) smpp.Address {
 }
 
 // envelope is what opens deliver_sm and data_sm alike (SMPP 3.4 §4.6.1,
-// §4.7.1); its slices alias the PDU.
+// §4.7.1); its strings alias the PDU.
 type envelope struct {
-	source, destination       []byte
+	source, destination       string
 	sourceTON, destinationTON byte
 	esmClass                  byte
 }
@@ -104,7 +106,7 @@ type envelope struct {
 // peek reads the envelope without the rest. It forgives what smpp's reader
 // forgives, so that a PDU that the session found well-formed can be peeked at.
 func peek(pdu []byte) (e envelope, ok bool) {
-	b := pdu[min(len(pdu), smpp.HeaderLen):]
+	b := alias(pdu[min(len(pdu), smpp.HeaderLen):])
 	_, b = cString(b) // service_type
 	if e.sourceTON, e.source, b, ok = addressOf(b); !ok {
 		return e, false
@@ -116,18 +118,22 @@ func peek(pdu []byte) (e envelope, ok bool) {
 	return e, true
 }
 
-func addressOf(b []byte) (ton byte, addr, rest []byte, ok bool) {
+func addressOf(b string) (ton byte, addr, rest string, ok bool) {
 	if len(b) < 3 {
-		return 0, nil, nil, false
+		return 0, "", "", false
 	}
 	addr, rest = cString(b[2:])
 	return b[0], addr, rest, true
 }
 
-func cString(b []byte) (s, rest []byte) {
-	n := bytes.IndexByte(b, 0)
-	if n < 0 {
-		return b, nil
-	}
-	return b[:n], b[n+1:]
+// cString takes a C-octet string, whose NUL may be missing, off.
+func cString(b string) (s, rest string) {
+	s, rest, _ = strings.Cut(b, "\x00")
+	return s, rest
 }
+
+// alias returns octets as a string without copying them.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// octets returns a string that aliases octets as what it is.
+func octets(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

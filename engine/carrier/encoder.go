@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
-	"unsafe"
 
 	"fanline/engine"
 	"fanline/engine/message"
@@ -61,7 +60,7 @@ func (e *Encoder) Encode(dst *engine.Parts, t *engine.Text) error {
 	if t.Validity != e.validity {
 		e.validity, e.period = t.Validity, append(appendPeriod(e.period[:0], t.Validity), 0)
 	}
-	body := unsafe.String(unsafe.SliceData(t.Body), len(t.Body))
+	body := alias(t.Body)
 	if e.profile.alphabet == gsm7 && len(body) <= singleGSM7 {
 		if e.one(dst, t, body) {
 			return nil
@@ -97,9 +96,9 @@ func (e *Encoder) several(dst *engine.Parts, t *engine.Text, body string) error 
 	}
 	for i := range e.split.Parts {
 		from := len(dst.Buf)
-		octets := e.octets(&e.split.Parts[i])
-		b := append(e.head(dst.Buf, t, e.split.ESMClass(), e.split.DataCoding()), byte(len(octets)))
-		dst.Buf = e.tail(append(b, octets...), from, t)
+		data := e.octets(&e.split.Parts[i])
+		b := append(e.head(dst.Buf, t, e.split.ESMClass(), e.split.DataCoding()), byte(len(data)))
+		dst.Buf = e.tail(append(b, data...), from, t)
 		dst.Ends = append(dst.Ends, len(dst.Buf))
 	}
 	return nil

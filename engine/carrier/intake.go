@@ -61,13 +61,13 @@ func (t *Intake) Deliveries(batch []session.Delivery) {
 func (t *Intake) sort(pdu []byte) (s sorted) {
 	e, ok := peek(pdu)
 	if !ok {
-		s.partition = t.partition(pdu)
+		s.partition = t.partition(alias(pdu))
 		return s
 	}
 	p := t.profile
 	receipt := e.esmClass&smpp.ESMReceiptMask != 0
 	if !receipt {
-		_, receipt = parseReceipt(pdu) // By its TLV, or not at all.
+		_, _, _, receipt = parseReceipt(pdu) // By its TLV, or not at all.
 	}
 	if !receipt {
 		s.number, s.phone = p.sender(e.destinationTON, e.destination), p.phone(e.sourceTON, e.source)
@@ -83,19 +83,19 @@ func (t *Intake) sort(pdu []byte) (s sorted) {
 		phone = p.phone(e.destinationTON, e.destination)
 	}
 	if s.partition = phone.Partition(t.in.cfg.Partitions); phone == 0 {
-		r, _ := parseReceipt(pdu)
-		s.partition = t.partition(p.CanonicalID(p.receiptID([]byte(r.ID))))
+		r, _, _, _ := parseReceipt(pdu)
+		s.partition = t.partition(alias(p.CanonicalID(p.receiptID(octets(r.ID)))))
 	}
 	return s
 }
 
 // partition is that of something without a phone: by carrier and what it has
 // instead.
-func (t *Intake) partition(instead []byte) int32 {
+func (t *Intake) partition(instead string) int32 {
 	var h xxhash.Digest
 	h.Reset()
 	_, _ = h.WriteString(t.carrier) // It cannot fail.
-	_, _ = h.Write(instead)
+	_, _ = h.WriteString(instead)
 	return int32(h.Sum64() % message.Slots % uint64(t.in.cfg.Partitions))
 }
 

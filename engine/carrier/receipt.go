@@ -3,7 +3,6 @@ package carrier
 import (
 	"encoding/binary"
 	"strings"
-	"unsafe"
 
 	"fanline/engine"
 	"fanline/engine/message"
@@ -14,42 +13,36 @@ import (
 // is none. ID aliases pdu and is in the form of responses. A state that neither
 // the specification nor the profile knows, and every intermediate one, is Open.
 func (p *Profile) Receipt(pdu []byte) (engine.Receipt, bool) {
-	e, ok := peek(pdu)
+	r, from, to, ok := parseReceipt(pdu)
 	if !ok {
 		return engine.Receipt{}, false
-	}
-	r, ok := parseReceipt(pdu)
-	if !ok {
-		return engine.Receipt{}, false
-	}
-	out := engine.Receipt{
-		ID:    p.receiptID(unsafe.Slice(unsafe.StringData(r.ID), len(r.ID))),
-		State: p.state(&r),
-		Err:   errText(r.Err),
 	}
 	if p.memberIsDestination {
-		out.Phone, out.To = p.phone(e.destinationTON, e.destination), p.sender(e.sourceTON, e.source)
-	} else {
-		out.Phone, out.To = p.phone(e.sourceTON, e.source), p.sender(e.destinationTON, e.destination)
+		from, to = to, from
 	}
-	return out, true
+	return engine.Receipt{
+		ID: p.receiptID(octets(r.ID)), State: p.state(&r), Err: errText(r.Err),
+		Phone: p.phone(from.TON, from.Addr), To: p.sender(to.TON, to.Addr),
+	}, true
 }
 
-// parseReceipt has smpp read the receipt; its strings alias pdu.
-func parseReceipt(pdu []byte) (smpp.Receipt, bool) {
+// parseReceipt has smpp read the receipt; all strings alias pdu.
+func parseReceipt(pdu []byte) (r smpp.Receipt, source, destination smpp.Address, ok bool) {
 	switch commandOf(pdu) {
 	case smpp.DeliverSMID:
 		var d smpp.DeliverSM
 		if _, err := smpp.DecodeInto(pdu, &d); err == nil {
-			return smpp.ParseReceipt(&d)
+			r, ok = smpp.ParseReceipt(&d)
+			return r, d.Source, d.Destination, ok
 		}
 	case smpp.DataSMID:
 		var d smpp.DataSM
 		if _, err := smpp.DecodeInto(pdu, &d); err == nil {
-			return smpp.ParseDataReceipt(&d)
+			r, ok = smpp.ParseDataReceipt(&d)
+			return r, d.Source, d.Destination, ok
 		}
 	}
-	return smpp.Receipt{}, false
+	return r, source, destination, false
 }
 
 func commandOf(pdu []byte) smpp.CommandID {

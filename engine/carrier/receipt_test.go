@@ -209,11 +209,11 @@ func TestPhonesAreReadAsCarriersWriteThem(t *testing.T) {
 		{none, 0, strings.Repeat("9", 16), 0},
 		{uk, 2, strings.Repeat("9", 15), 0},
 	} {
-		if got := test.profile.phone(test.ton, []byte(test.addr)); got != test.want {
+		if got := test.profile.phone(test.ton, test.addr); got != test.want {
 			t.Errorf("country %q, type %d, %q: %d, want %d", test.profile.country, test.ton, test.addr, got, test.want)
 		}
 	}
-	if got := us.sender(0, []byte("12345")); got != 12345 {
+	if got := us.sender(0, "12345"); got != 12345 {
 		t.Errorf("our short code is read as %d", got)
 	}
 }
@@ -320,7 +320,7 @@ func FuzzPDU(f *testing.F) {
 			return
 		}
 		e, ok := peek(pdu)
-		if !ok || string(e.source) != d.Source.Addr || string(e.destination) != d.Destination.Addr || e.esmClass != d.ESMClass ||
+		if !ok || e.source != d.Source.Addr || e.destination != d.Destination.Addr || e.esmClass != d.ESMClass ||
 			e.sourceTON != d.Source.TON || e.destinationTON != d.Destination.TON {
 			t.Errorf("%v %+v, want %+v", ok, e, d)
 		}

@@ -24,7 +24,7 @@ var errNotText = errors.New("carrier: neither deliver_sm nor data_sm")
 // (3GPP TS 23.040 §9.2.3.24) or SAR parameters (SMPP 3.4 §5.3.2.22).
 func (p *Profile) Text(pdu []byte) (string, Part, error) {
 	whole := Part{Part: 1, Parts: 1}
-	var octets []byte
+	var data []byte
 	var options smpp.Options
 	var esmClass, dataCoding byte
 	switch commandOf(pdu) {
@@ -33,7 +33,7 @@ func (p *Profile) Text(pdu []byte) (string, Part, error) {
 		if _, err := smpp.DecodeInto(pdu, &d); err != nil {
 			return "", whole, fmt.Errorf("carrier: inbound text: %w", err)
 		}
-		octets, options, esmClass, dataCoding = d.ShortMessage, d.Options, d.ESMClass, d.DataCoding
+		data, options, esmClass, dataCoding = d.ShortMessage, d.Options, d.ESMClass, d.DataCoding
 	case smpp.DataSMID:
 		var d smpp.DataSM
 		if _, err := smpp.DecodeInto(pdu, &d); err != nil {
@@ -43,12 +43,12 @@ func (p *Profile) Text(pdu []byte) (string, Part, error) {
 	default:
 		return "", whole, errNotText
 	}
-	if len(octets) == 0 {
-		octets, _ = options.Get(smpp.TagMessagePayload)
+	if len(data) == 0 {
+		data, _ = options.Get(smpp.TagMessagePayload)
 	}
 	part, ok := whole, false
 	if esmClass&smpp.ESMUDHI != 0 {
-		part, octets, ok = udhPart(octets)
+		part, data, ok = udhPart(data)
 	}
 	if !ok {
 		part, ok = sarPart(options)
@@ -56,7 +56,7 @@ func (p *Profile) Text(pdu []byte) (string, Part, error) {
 	if !ok {
 		part = whole
 	}
-	return text.Decode(p.dataCoding(dataCoding), octets), part, nil
+	return text.Decode(p.dataCoding(dataCoding), data), part, nil
 }
 
 // dataCoding returns the data_coding by which octets are to be read.
