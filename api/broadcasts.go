@@ -173,9 +173,11 @@ func fingerprint(n community.NewBroadcast) string {
 }
 
 // Controlled is what came of a start, pause, resume or cancel. Sent counts the
-// messages whose bytes left or may have left; NotSent all others. Effective is
-// how long it took until every owner obeyed; absent when they had not after 5 s
-// or nobody had to.
+// messages whose bytes left or may have left; NotSent all others. After a pause
+// or a cancel the count is taken once the carriers' responses have come in; one
+// that takes longer than 2 s counts as not sent until it comes. Effective is how
+// long it took until every owner obeyed; absent when they had not after 5 s or
+// nobody had to.
 type Controlled struct {
 	Broadcast
 	Sent      int64    `json:"sent"`
@@ -187,6 +189,8 @@ type Controlled struct {
 const (
 	effectiveWithin = 5 * time.Second
 	effectiveEvery  = 2 * time.Millisecond
+	quietFor        = 100 * time.Millisecond // without an outcome: all responses are in
+	quietWithin     = 2 * time.Second
 )
 
 func (a *API) control(change func(context.Context, message.BroadcastID) (community.Broadcast, error)) func(http.ResponseWriter, *http.Request) error {
@@ -208,7 +212,11 @@ func (a *API) control(change func(context.Context, message.BroadcastID) (communi
 				done.Effective = &ms
 			}
 		}
-		l := NewLedger(b, a.Progress(b.ID))
+		p := a.Progress(b.ID)
+		if done.Effective != nil && b.State != community.Sending {
+			p = a.quiet(r.Context(), b.ID)
+		}
+		l := NewLedger(b, p)
 		done.Sent = l.Ledger.Submitted + l.Ledger.Rejected + l.Ledger.Uncertain
 		done.NotSent = l.Ledger.Accepted - done.Sent
 		return a.answer(w, r, done)
@@ -233,6 +241,27 @@ func (a *API) obeyed(ctx context.Context, b community.Broadcast) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// quiet waits until no outcome has come for a while and returns how far the
+// broadcast has come then.
+func (a *API) quiet(ctx context.Context, id message.BroadcastID) Progress {
+	ctx, cancel := context.WithTimeout(ctx, quietWithin)
+	defer cancel()
+	tick := time.NewTicker(quietFor)
+	defer tick.Stop()
+	for p := a.Progress(id); ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return a.Progress(id)
+		}
+		now := a.Progress(id)
+		if partsSent(now.Parts) == partsSent(p.Parts) && now.Messages[message.Cancelled] == p.Messages[message.Cancelled] {
+			return now
+		}
+		p = now
+	}
 }
 
 // known tells whether every partition that has ranks has the epoch or a newer.

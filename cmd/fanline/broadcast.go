@@ -305,7 +305,13 @@ type progress struct {
 	terminal bool
 	every    string // milliseconds
 	width    int    // of the line that stands there
+	last     string
+	since    time.Time // when last was written
 }
+
+// repeatAfter is when a line that says nothing new is written again, to show
+// that the watch goes on.
+const repeatAfter = 30 * time.Second
 
 func newProgress(w io.Writer) *progress {
 	p := &progress{w: w, every: "2000"}
@@ -318,7 +324,10 @@ func newProgress(w io.Writer) *progress {
 func (p *progress) line(w api.Watched) {
 	text := progressLine(w)
 	if !p.terminal {
-		fmt.Fprintln(p.w, text)
+		if now := time.Now(); text != p.last || now.Sub(p.since) >= repeatAfter {
+			fmt.Fprintln(p.w, text)
+			p.last, p.since = text, now
+		}
 		return
 	}
 	pad := max(0, p.width-len([]rune(text)))
@@ -355,11 +364,12 @@ func progressLine(w api.Watched) string {
 	case l.State == community.Cancelled:
 		left = " · cancelled"
 	case l.Ledger.PendingSend == 0 && l.Ledger.PendingReceipt > 0:
-		left = fmt.Sprintf(" · %s receipts to come", grouped(l.Ledger.PendingReceipt))
+		left = " · receipts to come: " + grouped(l.Ledger.PendingReceipt)
 	case w.SecondsLeft != nil && l.Ledger.PendingSend > 0:
 		left = fmt.Sprintf(" · %s left", span(*w.SecondsLeft))
 	}
-	return fmt.Sprintf("[%s%s] %3.0f%% · planned %s · sent %s · delivered %s · failed %s · %s/s (%s)%s",
-		strings.Repeat("█", filled), strings.Repeat("░", bar-filled), done*100, grouped(w.Planned), grouped(w.Sent),
+	// Rounded down: 100 % means all.
+	return fmt.Sprintf("[%s%s] %3d%% · planned %s · sent %s · delivered %s · failed %s · %s/s (%s)%s",
+		strings.Repeat("█", filled), strings.Repeat("░", bar-filled), int(done*100), grouped(w.Planned), grouped(w.Sent),
 		grouped(w.Delivered), grouped(w.Failed), grouped(int64(w.Rate)), allowed, left)
 }

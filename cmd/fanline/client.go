@@ -21,26 +21,6 @@ import (
 	"fanline/engine/message"
 )
 
-// clientCommands are the rows of what asks a running process over its socket.
-func clientCommands() []command {
-	return []command{
-		{"broadcast create", "--text T --audience A [--number N] [--json]", "write a broadcast; nobody gets it before start", runBroadcastCreate},
-		{"broadcast dry-run", "ID [--json]", "count who would get it, how it is encoded and how long it takes", runBroadcastDryRun},
-		{"broadcast start", "ID [--json]", "fix the audience and begin to send", broadcastControl("start")},
-		{"broadcast watch", "[ID] [--until sent|rest] [--json]", "show the progress until it is sent (or at rest)", runBroadcastWatch},
-		{"broadcast pause", "ID [--json]", "stop sending; what has left has left", broadcastControl("pause")},
-		{"broadcast resume", "ID [--json]", "go on with a paused broadcast", broadcastControl("resume")},
-		{"broadcast cancel", "ID [--json]", "end a broadcast for good", broadcastControl("cancel")},
-		{"broadcast list", "[--json]", "list the newest broadcasts", runBroadcastList},
-		{"ledger", "[ID] [--compare] [--json]", "account for every message of a broadcast", runLedger},
-		{"members import", "FILE [--number N] [--rejects FILE] [--json]", "join the members of a CSV or NDJSON file", runMembersImport},
-		{"members group", "list | add GROUP PHONE… | remove GROUP PHONE…", "pick members by hand", runMembersGroup},
-		{"inbox list", "[--number N] [--json]", "list who wrote, newest first", runInboxList},
-		{"inbox show", "MEMBER [--json]", "show a thread and mark it read", runInboxShow},
-		{"inbox reply", "MEMBER TEXT [--json]", "answer one member", runInboxReply},
-	}
-}
-
 // clientFlags are the flags of every command that asks a running process.
 type clientFlags struct {
 	*flag.FlagSet

@@ -83,7 +83,7 @@ func (p *runningProcess) set(change func(*api.Progress)) {
 func (p *runningProcess) says(stdin string, args ...string) (int, string, string) {
 	p.t.Helper()
 	var out, complaints strings.Builder
-	code := run(p.t.Context(), clientCommands(), append(args, "--data", p.dir), strings.NewReader(stdin), &out, &complaints)
+	code := run(p.t.Context(), commands(), append(args, "--data", p.dir), strings.NewReader(stdin), &out, &complaints)
 	return code, out.String(), complaints.String()
 }
 
@@ -344,7 +344,7 @@ func TestGroupsAndInboxGoByHand(t *testing.T) {
 func TestWithoutAProcessACommandSaysHowToStartOne(t *testing.T) {
 	var out, complaints strings.Builder
 	dir := shortTempDir(t)
-	code := run(t.Context(), clientCommands(), []string{"ledger", "--data", dir}, strings.NewReader(""), &out, &complaints)
+	code := run(t.Context(), commands(), []string{"ledger", "--data", dir}, strings.NewReader(""), &out, &complaints)
 	if code != exitFailed || !strings.Contains(complaints.String(), "fanline dev --data "+dir) {
 		t.Errorf("%d %s", code, complaints.String())
 	}
@@ -386,7 +386,7 @@ func TestTheProgressLineSaysWhatMattersNow(t *testing.T) {
 		t.Error(got)
 	}
 	base.Ledger.Ledger.PendingSend, base.Ledger.Ledger.PendingReceipt, base.Ledger.State, base.Allowed = 0, 20, community.Sending, 0
-	if got := progressLine(base); !strings.HasSuffix(got, "(no limit) · 20 receipts to come") {
+	if got := progressLine(base); !strings.HasSuffix(got, "(no limit) · receipts to come: 20") {
 		t.Error(got)
 	}
 }
