@@ -1,8 +1,10 @@
 package community
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -278,4 +280,78 @@ func TestRecipientsAreReadAsTheyAreNow(t *testing.T) {
 			t.Errorf("a number that is not ours: %v", err)
 		}
 	})
+}
+
+func TestASampleIsSpreadOverTheAudience(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *fixture) {
+		var all []message.MemberID
+		for i := range 25 {
+			all = append(all, s.join(message.Phone(12025550000+i), Profile{}))
+		}
+		for n, want := range map[int][]message.MemberID{0: nil, 1: {all[0]}, 3: {all[0], all[9], all[18]}, 25: all, 100: all} {
+			got, err := s.Sample(t.Context(), ours, "all", n)
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("a sample of %d is %v, %v; want %v", n, got, err, want)
+			}
+		}
+		if got, err := s.Sample(t.Context(), ours, "city=Nowhere", 5); err != nil || got != nil {
+			t.Errorf("a sample of nobody is %v, %v", got, err)
+		}
+	})
+}
+
+func TestAnAutomaticAnswerGoesOnceInItsTime(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *fixture) {
+		id := s.join(ann, Profile{})
+		for i, step := range []struct {
+			kind  string
+			after time.Duration
+			every time.Duration
+			want  bool
+		}{
+			{"help", 0, time.Hour, true}, {"help", time.Minute, time.Hour, false}, {"invite", 0, time.Hour, true},
+			{"help", 59 * time.Minute, time.Hour, true}, {"help", 0, 0, true}, {"help", -24 * time.Hour, 0, true},
+		} {
+			s.at = s.at.Add(step.after)
+			s.in(func(ctx context.Context, tx *Tx) error {
+				got, err := tx.AnswerOnce(ctx, ours, id, step.kind, step.every)
+				if got != step.want {
+					t.Errorf("step %d: %t", i, got)
+				}
+				return err
+			})
+		}
+	})
+}
+
+func BenchmarkRecipients(b *testing.B) {
+	ctx := b.Context()
+	s, err := Open(ctx, filepath.Join(b.TempDir(), "a.db"), Options{Partitions: 12})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.SyncNumbers(ctx, []Number{{Number: ours, Kind: "long_code", Leader: "demo"}}); err != nil {
+		b.Fatal(err)
+	}
+	const n, chunk = 100_000, 8_192
+	if _, err := s.Simulate(ctx, n, 1, ours, nil); err != nil {
+		b.Fatal(err)
+	}
+	ids := make([]message.MemberID, chunk)
+	var rs []record.Recipient
+	var vs []string
+	first := 1
+	for b.Loop() {
+		for i := range ids {
+			ids[i] = message.MemberID(first + i)
+		}
+		if rs, vs, err = s.Recipients(ctx, ours, []string{"first_name"}, ids, rs[:0], vs[:0]); err != nil {
+			b.Fatal(err)
+		}
+		if first += chunk; first+chunk > n {
+			first = 1
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*chunk), "ns/recipient")
 }
