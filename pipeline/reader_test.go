@@ -109,12 +109,12 @@ func outboxOf(values ...string) *table {
 }
 
 // valuesOf reads a partition to its present end.
-func valuesOf(t *testing.T, broker Config, topic string, end int64) []string {
+func valuesOf(t *testing.T, broker Config, topic string, partition int32, end int64) []string {
 	t.Helper()
 	tails := runTails(t, broker)
 	var got []string
 	done := make(chan struct{})
-	tails.Add(topic, 0, 0, func(records []Record) {
+	tails.Add(topic, partition, 0, func(records []Record) {
 		for _, r := range records {
 			got = append(got, string(r.Value))
 			if r.Offset == end-1 {
@@ -141,7 +141,7 @@ func TestTheRelayWritesAllRowsInOrderAndDeletesThem(t *testing.T) {
 	outbox := outboxOf(want...)
 	relay := NewRelay(outbox, l, nil)
 	runUntil(t, relay.Run, outbox.empty)
-	if diff := cmp.Diff(want, valuesOf(t, configOf(broker), record.TopicJobs, int64(len(want)))); diff != "" {
+	if diff := cmp.Diff(want, valuesOf(t, configOf(broker), record.TopicJobs, 0, int64(len(want)))); diff != "" {
 		t.Error(diff)
 	}
 	if s := relay.Stats(); s != (RelayStats{Rows: int64(len(want))}) {
@@ -157,7 +157,7 @@ func TestARelayWhoseDeletionFailsWritesAgain(t *testing.T) {
 	outbox.broken = 1
 	relay := NewRelay(outbox, l, nil)
 	runUntil(t, relay.Run, outbox.empty)
-	if diff := cmp.Diff([]string{"a", "b", "a", "b"}, valuesOf(t, configOf(broker), record.TopicJobs, 4)); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "a", "b"}, valuesOf(t, configOf(broker), record.TopicJobs, 0, 4)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 
 	"fanline/pipeline/audit"
 	"fanline/pipeline/embedded"
@@ -24,7 +25,7 @@ func runAudit(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 	}
 	from := audit.Config{Brokers: config.Log.Brokers}
 	if len(from.Brokers) == 0 {
-		if from.Dial, from.Brokers, err = embedded.DialerOf(config.Data); err != nil {
+		if from.Dial, from.Brokers, err = embedded.DialerOf(filepath.Join(config.Data, "broker")); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestAuditReachesTheEmbeddedBrokerThroughTheDataDirectory(t *testing.T) {
 	if _, err := run("--json"); err == nil || !strings.Contains(err.Error(), "no embedded broker runs") {
 		t.Errorf("before the process runs: %v", err)
 	}
-	broker, err := embedded.Open(context.Background(), embedded.Config{Dir: dir})
+	broker, err := embedded.Open(context.Background(), embedded.Config{Dir: filepath.Join(dir, "broker")})
 	if err != nil {
 		t.Fatal(err)
 	}
