@@ -313,63 +313,6 @@ func (s *Site) done(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// card answers with a contact card (.vcf) or its picture (.jpg).
-func (s *Site) card(w http.ResponseWriter, r *http.Request) {
-	digits, kind, _ := strings.Cut(r.PathValue("file"), ".")
-	sender, ok := s.sender(w, r, digits)
-	if !ok {
-		return
-	}
-	photo, err := s.portraitOf(sender)
-	if err != nil {
-		s.failed(w, r, "portrait", err)
-		return
-	}
-	w.Header().Set("Cache-Control", "public, max-age=3600")
-	switch kind {
-	case "vcf":
-		w.Header().Set("Content-Type", "text/vcard; charset=utf-8")
-		w.Header().Set("Content-Disposition", mime.FormatMediaType("inline", map[string]string{"filename": fileName(sender.Leader) + ".vcf"}))
-		s.write(w, r, vCard(sender, s.config.PublicURL+"/", photo))
-	case "jpg":
-		w.Header().Set("Content-Type", "image/jpeg")
-		s.write(w, r, photo)
-	default:
-		w.Header().Del("Cache-Control")
-		s.notice(w, r, http.StatusNotFound, notice{Title: "There is no such card", Text: "A card's address ends in .vcf."})
-	}
-}
-
-// fileName makes a leader's name one that any file system takes.
-func fileName(leader string) string {
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
-			return r
-		case r == ' ', r == '-', r == '_':
-			return '-'
-		}
-		return -1
-	}, leader)
-	if name = strings.Trim(name, "-"); name == "" {
-		return "contact"
-	}
-	return name
-}
-
-func (s *Site) portraitOf(sender Sender) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if photo, ok := s.portraits[sender.Leader]; ok {
-		return photo, nil
-	}
-	photo, err := portrait(sender.Leader)
-	if err == nil {
-		s.portraits[sender.Leader] = photo
-	}
-	return photo, err
-}
-
 func (s *Site) terms(w http.ResponseWriter, r *http.Request)   { s.legal(w, r, "terms", "Terms") }
 func (s *Site) privacy(w http.ResponseWriter, r *http.Request) { s.legal(w, r, "privacy", "Privacy") }
 

@@ -252,6 +252,8 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	if err != nil {
 		err = errors.Join(fmt.Errorf("web: requests were still running after %v: %w", drainTimeout, err), server.Close())
 	}
-	<-failed
+	if serving := <-failed; !errors.Is(serving, http.ErrServerClosed) {
+		err = errors.Join(err, serving)
+	}
 	return err
 }

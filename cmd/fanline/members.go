@@ -267,8 +267,13 @@ func printImported(w io.Writer, d imported) error {
 		name  string
 		count int64
 	}{
-		{"new members", d.Created}, {"updated", d.Updated}, {"unchanged", d.Unchanged}, {"repeated in the file", d.Duplicates},
-		{"joined " + d.Number, d.Joined}, {"had revoked, stay out", d.Revoked}, {"rejected", d.Rejected},
+		{"new members", d.Created},
+		{"updated", d.Updated},
+		{"unchanged", d.Unchanged},
+		{"repeated in the file", d.Duplicates},
+		{"joined " + d.Number, d.Joined},
+		{"had revoked, stay out", d.Revoked},
+		{"rejected", d.Rejected},
 	} {
 		fmt.Fprintf(t, "%s\t%s\n", row.name, grouped(row.count))
 	}

@@ -50,11 +50,15 @@ func TestEveryTextHasItsRequiredElements(t *testing.T) {
 		want []string
 		not  []string
 	}{
-		{TextInvite, []string{"maya torres", "sign up", "answer you directly", "can't reach everyone", "stay in touch",
-			"what i'm up to", "want to hear from you too", sample.Link}, nil},
+		{TextInvite, []string{
+			"maya torres", "sign up", "answer you directly", "can't reach everyone", "stay in touch",
+			"what i'm up to", "want to hear from you too", sample.Link,
+		}, nil},
 		{TextInviteAgain, []string{"maya torres", "sign up", sample.Link}, nil},
-		{TextConfirmation, []string{"got your number saved", "more from me soon", program, frequency, rates,
-			"reply help for help", "stop to cancel at any time"}, nil},
+		{TextConfirmation, []string{
+			"got your number saved", "more from me soon", program, frequency, rates,
+			"reply help for help", "stop to cancel at any time",
+		}, nil},
 		{TextCard, []string{"save", sample.Link}, nil},
 		{TextWelcomeBack, []string{program, frequency, rates, "help for help", "stop to cancel"}, nil},
 		{TextHelp, []string{program, contact, frequency, rates, "reply stop to cancel", help, stop}, nil},
