@@ -1,0 +1,542 @@
+package carrier
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fanline/engine"
+	"fanline/engine/message"
+	"fanline/pipeline/record"
+	"fanline/smpp"
+	"fanline/smpp/session"
+)
+
+// rig is a pool of one account, run against a scripted SMSC.
+type rig struct {
+	t      testing.TB
+	smsc   *fakeSMSC
+	engine *fakeEngine
+	house  *house
+	pool   *Pool
+	end    context.CancelFunc
+	ended  chan error
+}
+
+func accountOf(t testing.TB) Account {
+	return Account{
+		Name: "acme", Profile: profileOf(t, nil), Hosts: []string{"a:2775", "b:2775"}, Binds: 1, SystemID: "fanline",
+		Password: func() string { return "secret" }, SystemType: "VMA", Window: 10,
+	}
+}
+
+func newRig(t testing.TB, smsc *fakeSMSC, change func(*Account)) *rig {
+	t.Helper()
+	r := &rig{t: t, smsc: smsc, engine: &fakeEngine{}, house: newHouse(t, nil), ended: make(chan error, 1)}
+	smsc.t = t
+	account := accountOf(t)
+	if change != nil {
+		change(&account)
+	}
+	var err error
+	r.pool, err = NewPool(PoolConfig{
+		Accounts: []Account{account}, Attach: r.engine.Attach, Inbound: r.house.in, Dial: smsc.Dial, Logger: quiet(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.end = cancel
+	go func() { r.ended <- r.pool.Run(ctx) }()
+	return r
+}
+
+// finish ends everything in its order.
+func (r *rig) finish() {
+	r.t.Helper()
+	r.end()
+	if err := <-r.ended; err != nil {
+		r.t.Error(err)
+	}
+	if err := r.house.finish(); err != nil {
+		r.t.Error(err)
+	}
+	r.smsc.work.Wait()
+	if n := len(r.engine.bound()); n != 0 {
+		r.t.Errorf("%d binds are still attached", n)
+	}
+}
+
+func (r *rig) state() BindState { return r.pool.State()[0].Binds[0] }
+
+// parts encodes a text as the engine would.
+func items(t testing.TB, bodies ...string) []engine.Item {
+	t.Helper()
+	var all []engine.Item
+	e := NewEncoder(profileOf(t, nil))
+	for i, body := range bodies {
+		var parts engine.Parts
+		if err := e.Encode(&parts, exampleText(body)); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, engine.Item{Token: uint64(i + 1), PDU: parts.Buf})
+	}
+	return all
+}
+
+func accepting(_ *smscConn, s *smpp.SubmitSM) (smpp.Status, string, bool) {
+	return smpp.StatusOK, "id-" + string(s.ShortMessage), true
+}
+
+func TestABindIsAttachedOnceItIsUpAndCarriesParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{submit: accepting}, nil)
+		synctest.Wait()
+		up := r.engine.bound()
+		if len(up) != 1 || up[0].carrier != "acme" || up[0].bind != 1 || up[0].window != 10 {
+			t.Fatalf("%+v", up)
+		}
+		want := smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "fanline", Password: "secret", SystemType: "VMA", InterfaceVersion: 0x34}
+		if diff := cmp.Diff(want, r.smsc.conn(0).bound); diff != "" {
+			t.Error(diff)
+		}
+		if n := up[0].conn.Write(items(t, "one", "two")); n != 2 {
+			t.Errorf("took %d", n)
+		}
+		synctest.Wait()
+		at := time.Now().UnixMilli()
+		wantAnswers := []engine.Answer{
+			{Token: 1, Code: message.Accepted, ID: []byte("id-one"), At: at},
+			{Token: 2, Code: message.Accepted, ID: []byte("id-two"), At: at},
+		}
+		if diff := cmp.Diff(wantAnswers, up[0].got()); diff != "" {
+			t.Error(diff)
+		}
+		if s := r.state(); !s.Up || s.Host != "a:2775" || s.Peer != "smsc" || s.Kind != "transceiver" || s.Bound != 1 || s.Stats.Accepted != 2 {
+			t.Errorf("%+v", s)
+		}
+		if err := r.pool.Healthy(); err != nil {
+			t.Error(err)
+		}
+		r.finish()
+		if got := r.smsc.conn(0).commands(); !slices.Contains(got, smpp.UnbindID) {
+			t.Errorf("left without unbind: %v", got)
+		}
+	})
+}
+
+func TestAWindowTakesNoMoreThanItHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{}, func(a *Account) { a.Window = 100 })
+		synctest.Wait()
+		conn := r.engine.bound()[0].conn
+		if n := conn.Write(items(t, slices.Repeat([]string{"x"}, 150)...)); n != 100 {
+			t.Errorf("took %d", n)
+		}
+		if n := conn.Write(items(t, "x")); n != 0 {
+			t.Errorf("took %d more", n)
+		}
+		synctest.Wait()
+		if s := r.state(); s.Inflight != 100 {
+			t.Errorf("%d in flight", s.Inflight)
+		}
+		r.finish()
+	})
+}
+
+func TestEveryPartIsAnsweredBeforeItsBindIsDetached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{}, nil)
+		synctest.Wait()
+		up := r.engine.bound()[0]
+		up.conn.Write(items(t, "one", "two", "three"))
+		synctest.Wait()
+		r.smsc.conn(0).conn.Close() // The carrier drops the connection.
+		synctest.Wait()
+		got := up.got()
+		if len(got) != 3 {
+			t.Fatalf("%d answers", len(got))
+		}
+		for _, a := range got {
+			if a.Code != message.Unknown || !a.Fault || a.Later {
+				t.Errorf("%+v", a)
+			}
+		}
+		if diff := cmp.Diff([]string{"attach", "answers", "detach"}, r.engine.events); diff != "" {
+			t.Error(diff)
+		}
+		if s := r.state(); s.Up || s.LastError == "" || s.Stats.Lost != 3 || s.Inflight != 0 {
+			t.Errorf("%+v", s)
+		}
+		if err := r.pool.Healthy(); err == nil || !strings.Contains(err.Error(), "acme") {
+			t.Error(err)
+		}
+		time.Sleep(firstRetry)
+		synctest.Wait()
+		if again := r.engine.bound(); len(again) != 1 || again[0] == up || again[0].bind != 1 {
+			t.Fatalf("%+v", again)
+		}
+		if s := r.state(); !s.Up || s.Bound != 2 || s.Host != "b:2775" || s.Stats.Lost != 3 {
+			t.Errorf("%+v", s)
+		}
+		r.finish()
+	})
+}
+
+func TestRevokedPartsComeBackNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		blocked := make(chan struct{})
+		r := newRig(t, &fakeSMSC{submit: func(*smscConn, *smpp.SubmitSM) (smpp.Status, string, bool) {
+			<-blocked // The SMSC reads nothing more: what follows the first write waits with us.
+			return smpp.StatusOK, "1", true
+		}}, nil)
+		synctest.Wait()
+		up := r.engine.bound()[0]
+		up.conn.Write(items(t, "first"))
+		synctest.Wait()
+		up.conn.Write([]engine.Item{{Token: 7, PDU: items(t, "second")[0].PDU}})
+		synctest.Wait()
+		up.conn.Write([]engine.Item{{Token: 8, PDU: items(t, "third")[0].PDU}, {Token: 9, PDU: items(t, "fourth")[0].PDU}})
+		up.conn.Revoke(func(token uint64) bool { return token == 8 })
+		synctest.Wait()
+		got := up.got()
+		if len(got) != 1 || got[0].Token != 8 || got[0].Code != message.NotSent || got[0].Fault {
+			t.Errorf("%+v", got)
+		}
+		close(blocked)
+		synctest.Wait()
+		if got := up.got(); len(got) != 4 {
+			t.Errorf("%+v", got)
+		}
+		r.finish()
+	})
+}
+
+func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
+	standard := profileOf(t, nil)
+	own := profileOf(t, func(s *Settings) {
+		s.Statuses = map[string]string{"0x45": "throttle", "0x0000000B": "transient", "0x401": "session", "8": "permanent"}
+	})
+	at := time.UnixMilli(1_790_000_000_000)
+	type verdict struct {
+		later, slow, fault bool
+	}
+	for _, test := range []struct {
+		profile *Profile
+		status  smpp.Status
+		want    verdict
+	}{
+		{standard, smpp.StatusThrottled, verdict{later: true, slow: true}},
+		{standard, smpp.StatusMsgQFull, verdict{later: true, slow: true}},
+		{standard, smpp.StatusSysErr, verdict{later: true, fault: true}},
+		{standard, smpp.StatusSubmitFailed, verdict{later: true, fault: true}},
+		{standard, smpp.StatusUnknownError, verdict{later: true, fault: true}},
+		{standard, smpp.StatusTemporaryError, verdict{later: true}},
+		{standard, smpp.StatusInvBindStatus, verdict{later: true, fault: true}},
+		{standard, smpp.StatusInvDstAddr, verdict{}},
+		{standard, smpp.StatusInvSrcAddr, verdict{}},
+		{standard, smpp.StatusPermanentError, verdict{}},
+		{standard, 0x401, verdict{}},
+		{own, smpp.StatusSubmitFailed, verdict{later: true, slow: true}},
+		{own, smpp.StatusInvDstAddr, verdict{later: true, fault: true}},
+		{own, 0x401, verdict{later: true, fault: true}},
+		{own, smpp.StatusSysErr, verdict{}},
+	} {
+		got := test.profile.answer(&session.Outcome{Token: 5, Code: session.Refused, Status: test.status, At: at})
+		want := engine.Answer{
+			Token: 5, Code: message.Refused, Status: uint32(test.status), At: at.UnixMilli(),
+			Later: test.want.later, Slow: test.want.slow, Fault: test.want.fault,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v: %s", test.status, diff)
+		}
+	}
+	for _, test := range []struct {
+		in   session.Outcome
+		want engine.Answer
+	}{
+		{session.Outcome{Code: session.Accepted, MessageID: []byte("1"), At: at}, engine.Answer{Code: message.Accepted, ID: []byte("1"), At: at.UnixMilli()}},
+		{session.Outcome{Code: session.Accepted, Late: true, At: at}, engine.Answer{Code: message.Accepted, Late: true, At: at.UnixMilli()}},
+		{session.Outcome{Code: session.NotSent, At: at}, engine.Answer{Code: message.NotSent, At: at.UnixMilli()}},
+		{session.Outcome{Code: session.Unknown, At: at}, engine.Answer{Code: message.Unknown, Fault: true, At: at.UnixMilli()}},
+	} {
+		if diff := cmp.Diff(test.want, standard.answer(&test.in)); diff != "" {
+			t.Errorf("%v: %s", test.in.Code, diff)
+		}
+	}
+}
+
+func TestBindsComeBackSoonAndThenEverLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		refused := errors.New("connection refused")
+		r := newRig(t, &fakeSMSC{refuse: func(int) error { at = append(at, time.Now()); return refused }}, nil)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		for i := 1; i < len(at); i++ {
+			least, most := retryAfter(i-1, 1), retryAfter(i-1, 0)
+			if gap := at[i].Sub(at[i-1]); gap < least || gap > most {
+				t.Errorf("attempt %d after %v, want %v to %v", i+1, gap, least, most)
+			}
+		}
+		if len(at) < 15 {
+			t.Errorf("%d attempts in five minutes", len(at))
+		}
+		if s := r.state(); s.Up || s.Refused || !strings.Contains(s.LastError, "connection refused") {
+			t.Errorf("%+v", s)
+		}
+		hosts := slices.Clone(r.smsc.dialed[:4])
+		if diff := cmp.Diff([]string{"a:2775", "b:2775", "a:2775", "b:2775"}, hosts); diff != "" {
+			t.Error(diff)
+		}
+		r.finish()
+	})
+}
+
+func TestTheBackOffHasItsBounds(t *testing.T) {
+	for failures, want := range map[int]time.Duration{0: 200 * time.Millisecond, 1: 400 * time.Millisecond, 7: 25600 * time.Millisecond, 8: lastRetry, 100: lastRetry} {
+		if got := retryAfter(failures, 0); got != want {
+			t.Errorf("after %d failures %v, want %v", failures, got, want)
+		}
+		if got := retryAfter(failures, 1); got != want/2 {
+			t.Errorf("after %d failures at least %v, want %v", failures, got, want/2)
+		}
+	}
+}
+
+func TestABindThatLastedComesBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{}, nil)
+		drop := func() time.Duration {
+			n := r.smsc.dials()
+			r.smsc.conn(n - 1).conn.Close()
+			began := time.Now()
+			for r.smsc.dials() == n {
+				time.Sleep(time.Millisecond)
+				synctest.Wait()
+			}
+			return time.Since(began)
+		}
+		synctest.Wait()
+		time.Sleep(lasting)
+		for i := range 4 { // A bind that is dropped at once each time is tried ever later.
+			if took := drop(); took > retryAfter(i, 0)+time.Millisecond || took < retryAfter(i, 1) {
+				t.Errorf("drop %d: back after %v", i+1, took)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(lasting)
+		synctest.Wait()
+		if took := drop(); took > firstRetry+time.Millisecond {
+			t.Errorf("a session that had lasted came back after %v", took)
+		}
+		r.finish()
+	})
+}
+
+func TestARefusedAccountIsTriedOnceAMinute(t *testing.T) {
+	for _, status := range []smpp.Status{smpp.StatusInvPassword, smpp.StatusInvSystemID, smpp.StatusInvSystemType} {
+		synctest.Test(t, func(t *testing.T) {
+			fixed := false
+			r := newRig(t, &fakeSMSC{bind: func(int) smpp.Status {
+				if fixed {
+					return smpp.StatusOK
+				}
+				return status
+			}}, nil)
+			time.Sleep(10*fatalRetry - time.Second)
+			synctest.Wait()
+			if n := r.smsc.dials(); n != 10 {
+				t.Errorf("%v: %d attempts in ten minutes", status, n)
+			}
+			if s := r.state(); s.Up || !s.Refused || !strings.Contains(s.LastError, status.String()) {
+				t.Errorf("%+v", s)
+			}
+			fixed = true
+			time.Sleep(fatalRetry)
+			synctest.Wait()
+			if s := r.state(); !s.Up || s.Refused {
+				t.Errorf("%+v", s)
+			}
+			r.finish()
+		})
+	}
+}
+
+func TestAnAccountThatIsStillBoundIsTriedAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{bind: func(n int) smpp.Status {
+			if n < 3 {
+				return smpp.StatusAlreadyBound
+			}
+			return smpp.StatusOK
+		}}, nil)
+		time.Sleep(retryAfter(0, 0) + retryAfter(1, 0) + retryAfter(2, 0))
+		synctest.Wait()
+		if s := r.state(); !s.Up || s.Bound != 1 {
+			t.Errorf("%+v", s)
+		}
+		r.finish()
+	})
+}
+
+func TestASessionOutOfStepIsBoundAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{submit: func(c *smscConn, _ *smpp.SubmitSM) (smpp.Status, string, bool) {
+			if c == c.smsc.conns[0] {
+				return smpp.StatusInvBindStatus, "", true
+			}
+			return smpp.StatusOK, "1", true
+		}}, nil)
+		synctest.Wait()
+		first := r.engine.bound()[0]
+		first.conn.Write(items(t, "one"))
+		time.Sleep(firstRetry)
+		synctest.Wait()
+		if got := first.got(); len(got) != 1 || !got[0].Later {
+			t.Errorf("%+v", got)
+		}
+		up := r.engine.bound()
+		if len(up) != 1 || up[0] == first {
+			t.Fatalf("%+v", up)
+		}
+		if got := r.smsc.conn(0).commands(); !slices.Contains(got, smpp.UnbindID) {
+			t.Errorf("left without unbind: %v", got)
+		}
+		r.finish()
+	})
+}
+
+func TestTheEndWaitsForAnswersWithinItsBound(t *testing.T) {
+	for _, answers := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, &fakeSMSC{}, nil)
+			synctest.Wait()
+			up, c := r.engine.bound()[0], r.smsc.conn(0)
+			up.conn.Write(items(t, "one"))
+			synctest.Wait()
+			began := time.Now()
+			r.end()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if slices.Contains(c.commands(), smpp.UnbindID) {
+				t.Error("unbound before the answer")
+			}
+			if up.conn.Write(items(t, "late")) != 0 {
+				t.Error("a session that is ending took a part")
+			}
+			if answers {
+				c.answer(c.submit[0], smpp.StatusOK, "1")
+			}
+			r.finish()
+			took, got := time.Since(began), up.got()
+			if answers && (took != time.Second || len(got) != 1 || got[0].Code != message.Accepted) {
+				t.Errorf("after %v: %+v", took, got)
+			}
+			if !answers && (took != 10*time.Second || len(got) != 1 || got[0].Code != message.Unknown) {
+				t.Errorf("after %v: %+v", took, got)
+			}
+		})
+	}
+}
+
+func TestDeliveriesAreAnsweredOnTheirOwnBindAndBeforeUnbind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{}, func(a *Account) { a.Binds = 2 })
+		synctest.Wait()
+		pdu := func(seq uint32) smpp.PDU {
+			return &smpp.DeliverSM{
+				Source: smpp.Address{TON: 1, NPI: 1, Addr: member.Digits()}, Destination: smpp.Address{TON: 1, NPI: 1, Addr: ourNumber.Digits()},
+				ESMClass: smpp.ESMReceipt, ShortMessage: receiptText("1", "DELIVRD", "000"),
+			}
+		}
+		r.smsc.conn(0).send(smpp.StatusOK, 40, pdu(40))
+		r.smsc.conn(1).send(smpp.StatusOK, 50, pdu(50))
+		time.Sleep(gatherFor)
+		synctest.Wait()
+		r.end()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for i := range 2 {
+			if slices.Contains(r.smsc.conn(i).commands(), smpp.UnbindID) {
+				t.Error("unbound with a receipt unanswered")
+			}
+		}
+		r.house.log.release(nil)
+		synctest.Wait()
+		for i, seq := range []uint32{40, 50} {
+			c := r.smsc.conn(i)
+			if status, ok := c.ack(seq); !ok || status != smpp.StatusOK || len(c.acks) != 1 {
+				t.Errorf("bind %d: %v, %v, %v", i+1, status, ok, c.acks)
+			}
+		}
+		if n := len(r.house.log.of(record.TopicReceipts)); n != 1 {
+			t.Errorf("%d records for one partition of two binds", n)
+		}
+		r.finish()
+	})
+}
+
+func TestBindsAreSpreadOverTheHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{}, func(a *Account) { a.Binds = 4 })
+		synctest.Wait()
+		dialed := slices.Sorted(slices.Values(r.smsc.dialed))
+		if diff := cmp.Diff([]string{"a:2775", "a:2775", "b:2775", "b:2775"}, dialed); diff != "" {
+			t.Error(diff)
+		}
+		if s := r.pool.State()[0]; s.Up != 4 || s.Name != "acme" || s.Binds[3].Bind != 4 {
+			t.Errorf("%+v", s)
+		}
+		r.finish()
+	})
+}
+
+func TestAReceiverIsNotAttachedToTheEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &fakeSMSC{}, func(a *Account) { a.Kind = "receiver" })
+		synctest.Wait()
+		if s := r.state(); !s.Up || s.Kind != "receiver" || len(r.engine.ever) != 0 {
+			t.Errorf("%+v, %d attached", s, len(r.engine.ever))
+		}
+		r.finish()
+	})
+}
+
+func TestBadAccountsAreRefused(t *testing.T) {
+	inbound, err := NewInbound(InboundConfig{
+		Partitions: 1, Log: &fakeLog{}, Revokes: func(string, []byte) (string, bool) { return "", false }, Stop: func(_, _ message.Phone, _ int64, _ func()) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Account){
+		"no host": func(a *Account) { a.Hosts = nil }, "no bind": func(a *Account) { a.Binds = 0 }, "no window": func(a *Account) { a.Window = 0 },
+		"no profile": func(a *Account) { a.Profile = nil }, "another kind": func(a *Account) { a.Kind = "transponder" },
+	} {
+		a := accountOf(t)
+		change(&a)
+		if _, err := NewPool(PoolConfig{Accounts: []Account{a}, Attach: (&fakeEngine{}).Attach, Inbound: inbound}); err == nil || !strings.Contains(err.Error(), "acme") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := NewPool(PoolConfig{}); err == nil {
+		t.Error("a pool without an engine")
+	}
+}
+
+// TestWritingDoesNotAllocate: the engine hands over chunks for each flush.
+func TestWritingDoesNotAllocate(t *testing.T) {
+	l := &link{profile: profileOf(t, nil), port: (&fakeEngine{}).Attach("acme", 1, 1, nil), outOfStep: make(chan struct{}, 1), log: quiet()}
+	l.s = &session.Session{} // Full from the start: its window has no place.
+	some := items(t, "one")
+	if n := testing.AllocsPerRun(100, func() { l.Write(some) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
