@@ -2,7 +2,6 @@ package community
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -31,18 +30,4 @@ func (tx *Tx) AnswerOnce(ctx context.Context, number message.Phone, member messa
 		return false, fmt.Errorf("answer %s: %w", kind, err)
 	}
 	return rows == 1, nil
-}
-
-// Answered returns when a member was last sent an automatic text of a kind;
-// zero: never.
-func (tx *Tx) Answered(ctx context.Context, number message.Phone, member message.MemberID, kind string) (time.Time, error) {
-	n, err := tx.numberID(ctx, number)
-	if err != nil {
-		return time.Time{}, err
-	}
-	at, err := one[int64](ctx, tx.querier, `SELECT at FROM answers WHERE number = $1 AND member = $2 AND kind = $3`, n, int64(member), kind)
-	if errors.Is(err, ErrNotFound) {
-		return time.Time{}, nil
-	}
-	return fromMillis(at), err
 }

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
@@ -277,8 +279,8 @@ func printImported(w io.Writer, d imported) error {
 	} {
 		fmt.Fprintf(t, "%s\t%s\n", row.name, grouped(row.count))
 	}
-	for reason, n := range d.Reasons {
-		fmt.Fprintf(t, "  %s\t%s\n", shown(reason), grouped(n))
+	for _, reason := range slices.Sorted(maps.Keys(d.Reasons)) {
+		fmt.Fprintf(t, "  %s\t%s\n", shown(reason), grouped(d.Reasons[reason]))
 	}
 	if len(d.Ignored) > 0 {
 		fmt.Fprintf(t, "columns not read\t%s\n", shown(strings.Join(d.Ignored, ", ")))
