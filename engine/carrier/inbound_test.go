@@ -1,120 +1,18 @@
 package carrier
 
 import (
-	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"fanline/engine/journal"
 	"fanline/engine/message"
 	"fanline/pipeline/record"
 	"fanline/smpp"
-	"fanline/smpp/session"
 )
-
-const partitions = 12
-
-var errDisk = errors.New("no space left on device")
-
-// house is an Inbound with everything around it.
-type house struct {
-	t       testing.TB
-	log     *fakeLog
-	in      *Inbound
-	session *fakeSession
-	intake  *Intake
-	seq     uint32
-	ended   chan error
-	end     context.CancelFunc
-
-	mu    sync.Mutex
-	asked []string // texts that the classifier saw
-	stops []stopped
-}
-
-type stopped struct {
-	number, phone message.Phone
-	at            int64
-	done          func()
-}
-
-// newHouse runs an Inbound whose log waits to be released.
-func newHouse(t testing.TB, change func(*InboundConfig)) *house {
-	t.Helper()
-	h := &house{t: t, log: &fakeLog{held: true}, session: &fakeSession{}, ended: make(chan error, 1)}
-	profile := profileOf(t, nil)
-	cfg := InboundConfig{
-		Partitions: partitions, Log: h.log, Logger: quiet(),
-		Revokes: func(carrier string, pdu []byte) (string, bool) {
-			s, _, err := profile.Text(pdu)
-			if err != nil || carrier != "acme" {
-				t.Errorf("classifier got %q of %s: %v", s, carrier, err)
-			}
-			h.mu.Lock()
-			h.asked = append(h.asked, s)
-			h.mu.Unlock()
-			return "STOP", strings.HasPrefix(s, "STOP")
-		},
-		Stop: func(number, phone message.Phone, at int64, done func()) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.stops = append(h.stops, stopped{number, phone, at, done})
-		},
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	var err error
-	if h.in, err = NewInbound(cfg); err != nil {
-		t.Fatal(err)
-	}
-	h.intake = h.in.Intake("acme", profile, 3, h.session)
-	ctx, cancel := context.WithCancel(context.Background())
-	h.end = cancel
-	go func() { h.ended <- h.in.Run(ctx) }()
-	return h
-}
-
-// finish ends the Inbound and waits for it.
-func (h *house) finish() error {
-	h.end()
-	return <-h.ended
-}
-
-// give delivers PDUs and returns the first one's sequence number.
-func (h *house) give(pdus ...[]byte) (first uint32) {
-	batch := make([]session.Delivery, len(pdus))
-	for i, pdu := range pdus {
-		h.seq++
-		batch[i] = session.Delivery{PDU: pdu, Command: commandOf(pdu), Sequence: h.seq, At: time.Now()}
-	}
-	h.intake.Deliveries(batch)
-	for _, pdu := range pdus { // The session's buffer is used again.
-		clear(pdu)
-	}
-	return h.seq - uint32(len(pdus)) + 1
-}
-
-func textPDU(t testing.TB, from, body string) []byte {
-	t.Helper()
-	return deliver(t, &smpp.DeliverSM{
-		Source: smpp.Address{TON: 1, NPI: 1, Addr: from}, Destination: smpp.Address{TON: 1, NPI: 1, Addr: "17735550100"},
-		ShortMessage: []byte(body),
-	})
-}
-
-func receiptFrom(t testing.TB, phone message.Phone) []byte {
-	t.Helper()
-	return receiptPDU(t, "DELIVRD", func(d *smpp.DeliverSM) { d.Source.Addr = phone.Digits() })
-}
 
 func TestAReceiptIsAnsweredOnlyOnceItIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +137,7 @@ func TestWhatCannotBeStoredIsAskedForAgain(t *testing.T) {
 		if diff := cmp.Diff(want, h.session.answered(t)); diff != "" {
 			t.Error(diff)
 		}
-		if len(h.asked) != 0 {
+		if len(h.asked()) != 0 {
 			t.Error("the classifier was asked about a text that was not stored")
 		}
 		// And the next gathering is none the worse for it.
@@ -268,20 +166,20 @@ func TestAStopIsAcknowledgedLast(t *testing.T) {
 		stop := h.give(textPDU(t, "13125550199", "STOP please"))
 		time.Sleep(gatherFor)
 		synctest.Wait()
-		if len(h.asked) != 0 || len(h.log.of(record.TopicInbound)) != 2 {
-			t.Fatalf("asked about %q before it was stored", h.asked)
+		if len(h.asked()) != 0 || len(h.log.of(record.TopicInbound)) != 2 {
+			t.Fatalf("asked about %q before it was stored", h.asked())
 		}
 		h.log.release(nil) // inbound is durable
 		synctest.Wait()
-		if diff := cmp.Diff([]string{"hello", "STOP please"}, h.asked); diff != "" {
+		if diff := cmp.Diff([]string{"hello", "STOP please"}, h.asked()); diff != "" {
 			t.Error(diff)
 		}
 		if diff := cmp.Diff(map[uint32]smpp.Status{hello: 0}, h.session.answered(t)); diff != "" {
 			t.Error("only what is no STOP is answered now:", diff)
 		}
 		entries := h.log.of(record.TopicConsent)
-		if len(entries) != 1 || len(h.stops) != 0 {
-			t.Fatalf("%d revocations appended, %d stops before they are stored", len(entries), len(h.stops))
+		if len(entries) != 1 || len(h.stops()) != 0 {
+			t.Fatalf("%d revocations appended, %d stops before they are stored", len(entries), len(h.stops()))
 		}
 		c, err := record.DecodeConsent(entries[0].Value)
 		want := record.Consent{Number: ourNumber, Phone: member, Revoked: true, Why: "STOP", At: at}
@@ -293,13 +191,13 @@ func TestAStopIsAcknowledgedLast(t *testing.T) {
 		}
 		h.log.release(nil) // consent is durable
 		synctest.Wait()
-		if len(h.stops) != 1 || h.stops[0].number != ourNumber || h.stops[0].phone != member || h.stops[0].at != at {
-			t.Fatalf("%+v", h.stops)
+		if len(h.stops()) != 1 || h.stops()[0].number != ourNumber || h.stops()[0].phone != member || h.stops()[0].at != at {
+			t.Fatalf("%+v", h.stops())
 		}
 		if len(h.session.answered(t)) != 1 {
 			t.Error("acknowledged before the engine had stopped")
 		}
-		h.stops[0].done()
+		h.stops()[0].done()
 		synctest.Wait()
 		if diff := cmp.Diff(map[uint32]smpp.Status{hello: 0, stop: 0}, h.session.answered(t)); diff != "" {
 			t.Error(diff)
@@ -323,10 +221,10 @@ func TestAStopThatCannotBeStoredStillStops(t *testing.T) {
 		synctest.Wait()
 		h.log.release(errDisk)
 		synctest.Wait()
-		if len(h.stops) != 1 {
-			t.Fatalf("%d stops", len(h.stops))
+		if len(h.stops()) != 1 {
+			t.Fatalf("%d stops", len(h.stops()))
 		}
-		h.stops[0].done()
+		h.stops()[0].done()
 		synctest.Wait()
 		if got, ok := h.session.answered(t)[stop]; !ok || got != smpp.StatusTemporaryError {
 			t.Errorf("answered %v, %v", got, ok)
@@ -361,8 +259,8 @@ func TestTextsFromWhatIsNoPhoneAreKeptAndAnswered(t *testing.T) {
 				t.Errorf("%+v, %v", in, err)
 			}
 		}
-		if len(h.asked) != 0 || h.in.Stats().NoPhone != 3 {
-			t.Errorf("asked about %q; %+v", h.asked, h.in.Stats())
+		if len(h.asked()) != 0 || h.in.Stats().NoPhone != 3 {
+			t.Errorf("asked about %q; %+v", h.asked(), h.in.Stats())
 		}
 		if err := h.finish(); err != nil {
 			t.Error(err)
@@ -426,13 +324,13 @@ func TestAGatheringWaitsAFewMillisecondsOrIsFull(t *testing.T) {
 		time.Sleep(gatherFor - time.Microsecond)
 		synctest.Wait()
 		h.give(receiptFrom(t, member))
-		if h.log.appends != 0 {
+		if h.log.count() != 0 {
 			t.Error("appended early")
 		}
 		time.Sleep(time.Microsecond)
 		synctest.Wait()
-		if h.log.appends != 1 {
-			t.Errorf("%d appends after %v", h.log.appends, gatherFor)
+		if h.log.count() != 1 {
+			t.Errorf("%d appends after %v", h.log.count(), gatherFor)
 		}
 		for range gatherMost / 64 {
 			pdus := make([][]byte, 64)
@@ -442,8 +340,8 @@ func TestAGatheringWaitsAFewMillisecondsOrIsFull(t *testing.T) {
 			h.give(pdus...)
 		}
 		synctest.Wait()
-		if h.log.appends != 2 {
-			t.Errorf("%d appends: a full gathering need not wait", h.log.appends)
+		if h.log.count() != 2 {
+			t.Errorf("%d appends: a full gathering need not wait", h.log.count())
 		}
 		// Two are under way: the third goes, what comes then waits for one of them.
 		for range 3 {
@@ -451,12 +349,12 @@ func TestAGatheringWaitsAFewMillisecondsOrIsFull(t *testing.T) {
 			time.Sleep(2 * gatherFor)
 			synctest.Wait()
 		}
-		if h.log.appends != appendsMost {
-			t.Errorf("%d appends under way", h.log.appends)
+		if h.log.count() != appendsMost {
+			t.Errorf("%d appends under way", h.log.count())
 		}
 		h.log.release(nil)
 		synctest.Wait()
-		if h.log.appends != appendsMost+1 {
+		if h.log.count() != appendsMost+1 {
 			t.Error("nothing follows an append that is done")
 		}
 		for h.log.release(nil) {
@@ -522,7 +420,7 @@ func TestTheEndWaitsForWhatIsUnderWayAndTakesNothingMore(t *testing.T) {
 			t.Fatal("ended while a STOP was unanswered:", err)
 		default:
 		}
-		h.stops[0].done()
+		h.stops()[0].done()
 		if err := <-h.ended; err != nil {
 			t.Error(err)
 		}
@@ -553,100 +451,4 @@ func TestBadInboundConfigurationsAreRefused(t *testing.T) {
 			t.Errorf("%+v was accepted", cfg)
 		}
 	}
-}
-
-// BenchmarkInbound takes receipts in, appends them to a log that does nothing,
-// and answers them: all that happens between session and log, per receipt.
-func BenchmarkInbound(b *testing.B) {
-	log := &discardLog{}
-	in, err := NewInbound(InboundConfig{
-		Partitions: partitions, Log: log, Logger: quiet(),
-		Revokes: func(string, []byte) (string, bool) { return "", false }, Stop: func(_, _ message.Phone, _ int64, done func()) { done() },
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	var run sync.WaitGroup
-	run.Go(func() { _ = in.Run(ctx) })
-	answered := &countSession{room: make(chan struct{}, 1)}
-	intake := in.Intake("acme", profileOf(b, nil), 1, answered)
-	batch := make([]session.Delivery, 256)
-	for i := range batch {
-		batch[i] = session.Delivery{PDU: receiptFrom(b, member+message.Phone(i)), Command: smpp.DeliverSMID, Sequence: uint32(i), At: time.Now()}
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for given := 0; given < b.N; given += len(batch) {
-		answered.wait(given + len(batch) - 8192)
-		intake.Deliveries(batch)
-	}
-	b.StopTimer()
-	cancel()
-	run.Wait()
-}
-
-type discardLog struct{ octets int }
-
-func (l *discardLog) Append(entries []journal.Entry, done func([]int64, error)) {
-	for _, e := range entries {
-		l.octets += len(e.Value)
-	}
-	done(nil, nil)
-}
-
-// countSession is a session whose window is counted by answers.
-type countSession struct {
-	mu   sync.Mutex
-	n    int
-	room chan struct{}
-}
-
-func (s *countSession) RespondAll(responses []session.Response) {
-	s.mu.Lock()
-	s.n += len(responses)
-	s.mu.Unlock()
-	select {
-	case s.room <- struct{}{}:
-	default:
-	}
-}
-
-func (s *countSession) wait(n int) {
-	for {
-		s.mu.Lock()
-		have := s.n
-		s.mu.Unlock()
-		if have >= n {
-			return
-		}
-		<-s.room
-	}
-}
-
-// FuzzInbound delivers anything that a session would let through.
-func FuzzInbound(f *testing.F) {
-	f.Add(receiptPDU(f, "DELIVRD", nil))
-	f.Add(textPDU(f, "13125550199", "STOP"))
-	f.Add(deliver(f, &smpp.DeliverSM{Source: smpp.Address{TON: 5, Addr: "ACME"}}))
-	f.Fuzz(func(t *testing.T, pdu []byte) {
-		if len(pdu) < smpp.HeaderLen {
-			return
-		}
-		binary.BigEndian.PutUint32(pdu, uint32(len(pdu)))
-		h := newHouse(t, func(c *InboundConfig) {
-			c.Revokes = func(_ string, pdu []byte) (string, bool) { return "x", len(pdu)%2 == 0 }
-			c.Stop = func(_, _ message.Phone, _ int64, done func()) { done() }
-		})
-		h.log.mu.Lock()
-		h.log.held = false
-		h.log.mu.Unlock()
-		h.give(pdu)
-		if err := h.finish(); err != nil {
-			t.Error(err)
-		}
-		if len(h.session.answered(t)) != 1 || len(h.log.of(record.TopicInbound))+len(h.log.of(record.TopicReceipts)) != 1 {
-			t.Errorf("answers %v", h.session.answered(t))
-		}
-	})
 }

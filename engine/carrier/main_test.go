@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -76,6 +77,12 @@ func (l *fakeLog) release(err error) bool {
 	return true
 }
 
+func (l *fakeLog) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.appends
+}
+
 func (l *fakeLog) of(topic string) (found []journal.Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,6 +142,12 @@ func (e *fakeEngine) bound() []*fakePort {
 	return slices.Clone(e.up)
 }
 
+func (e *fakeEngine) said() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.events)
+}
+
 func (p *fakePort) got() []engine.Answer {
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
@@ -186,10 +199,10 @@ func (s *fakeSMSC) Dial(ctx context.Context, _, address string) (net.Conn, error
 	return ours, nil
 }
 
-func (s *fakeSMSC) dials() int {
+func (s *fakeSMSC) dials() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.dialed)
+	return slices.Clone(s.dialed)
 }
 
 func (s *fakeSMSC) conn(i int) *smscConn {
@@ -274,11 +287,12 @@ func (c *smscConn) commands() []smpp.CommandID {
 	return slices.Clone(c.got)
 }
 
-func (c *smscConn) ack(seq uint32) (smpp.Status, bool) {
+// saw returns the bind, the sequence numbers of the submits, and the answers to
+// deliveries by sequence number.
+func (c *smscConn) saw() (smpp.Bind, []uint32, map[uint32]smpp.Status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	status, ok := c.acks[seq]
-	return status, ok
+	return c.bound, slices.Clone(c.submit), maps.Clone(c.acks)
 }
 
 // fakeSession answers deliveries.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,8 +104,9 @@ func TestABindIsAttachedOnceItIsUpAndCarriesParts(t *testing.T) {
 		if len(up) != 1 || up[0].carrier != "acme" || up[0].bind != 1 || up[0].window != 10 {
 			t.Fatalf("%+v", up)
 		}
+		bound, _, _ := r.smsc.conn(0).saw()
 		want := smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "fanline", Password: "secret", SystemType: "VMA", InterfaceVersion: 0x34}
-		if diff := cmp.Diff(want, r.smsc.conn(0).bound); diff != "" {
+		if diff := cmp.Diff(want, bound); diff != "" {
 			t.Error(diff)
 		}
 		if n := up[0].conn.Write(items(t, "one", "two")); n != 2 {
@@ -168,7 +171,7 @@ func TestEveryPartIsAnsweredBeforeItsBindIsDetached(t *testing.T) {
 				t.Errorf("%+v", a)
 			}
 		}
-		if diff := cmp.Diff([]string{"attach", "answers", "detach"}, r.engine.events); diff != "" {
+		if diff := cmp.Diff([]string{"attach", "answers", "detach"}, r.engine.said()); diff != "" {
 			t.Error(diff)
 		}
 		if s := r.state(); s.Up || s.LastError == "" || s.Stats.Lost != 3 || s.Inflight != 0 {
@@ -218,67 +221,22 @@ func TestRevokedPartsComeBackNotSent(t *testing.T) {
 	})
 }
 
-func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
-	standard := profileOf(t, nil)
-	own := profileOf(t, func(s *Settings) {
-		s.Statuses = map[string]string{"0x45": "throttle", "0x0000000B": "transient", "0x401": "session", "8": "permanent"}
-	})
-	at := time.UnixMilli(1_790_000_000_000)
-	type verdict struct {
-		later, slow, fault bool
-	}
-	for _, test := range []struct {
-		profile *Profile
-		status  smpp.Status
-		want    verdict
-	}{
-		{standard, smpp.StatusThrottled, verdict{later: true, slow: true}},
-		{standard, smpp.StatusMsgQFull, verdict{later: true, slow: true}},
-		{standard, smpp.StatusSysErr, verdict{later: true, fault: true}},
-		{standard, smpp.StatusSubmitFailed, verdict{later: true, fault: true}},
-		{standard, smpp.StatusUnknownError, verdict{later: true, fault: true}},
-		{standard, smpp.StatusTemporaryError, verdict{later: true}},
-		{standard, smpp.StatusInvBindStatus, verdict{later: true, fault: true}},
-		{standard, smpp.StatusInvDstAddr, verdict{}},
-		{standard, smpp.StatusInvSrcAddr, verdict{}},
-		{standard, smpp.StatusPermanentError, verdict{}},
-		{standard, 0x401, verdict{}},
-		{own, smpp.StatusSubmitFailed, verdict{later: true, slow: true}},
-		{own, smpp.StatusInvDstAddr, verdict{later: true, fault: true}},
-		{own, 0x401, verdict{later: true, fault: true}},
-		{own, smpp.StatusSysErr, verdict{}},
-	} {
-		got := test.profile.answer(&session.Outcome{Token: 5, Code: session.Refused, Status: test.status, At: at})
-		want := engine.Answer{
-			Token: 5, Code: message.Refused, Status: uint32(test.status), At: at.UnixMilli(),
-			Later: test.want.later, Slow: test.want.slow, Fault: test.want.fault,
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%v: %s", test.status, diff)
-		}
-	}
-	for _, test := range []struct {
-		in   session.Outcome
-		want engine.Answer
-	}{
-		{session.Outcome{Code: session.Accepted, MessageID: []byte("1"), At: at}, engine.Answer{Code: message.Accepted, ID: []byte("1"), At: at.UnixMilli()}},
-		{session.Outcome{Code: session.Accepted, Late: true, At: at}, engine.Answer{Code: message.Accepted, Late: true, At: at.UnixMilli()}},
-		{session.Outcome{Code: session.NotSent, At: at}, engine.Answer{Code: message.NotSent, At: at.UnixMilli()}},
-		{session.Outcome{Code: session.Unknown, At: at}, engine.Answer{Code: message.Unknown, Fault: true, At: at.UnixMilli()}},
-	} {
-		if diff := cmp.Diff(test.want, standard.answer(&test.in)); diff != "" {
-			t.Errorf("%v: %s", test.in.Code, diff)
-		}
-	}
-}
-
 func TestBindsComeBackSoonAndThenEverLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var at []time.Time
 		refused := errors.New("connection refused")
-		r := newRig(t, &fakeSMSC{refuse: func(int) error { at = append(at, time.Now()); return refused }}, nil)
+		r := newRig(t, &fakeSMSC{refuse: func(int) error {
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Now())
+			return refused
+		}}, nil)
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
+		r.finish()
+		mu.Lock()
+		defer mu.Unlock()
 		for i := 1; i < len(at); i++ {
 			least, most := retryAfter(i-1, 1), retryAfter(i-1, 0)
 			if gap := at[i].Sub(at[i-1]); gap < least || gap > most {
@@ -291,11 +249,10 @@ func TestBindsComeBackSoonAndThenEverLater(t *testing.T) {
 		if s := r.state(); s.Up || s.Refused || !strings.Contains(s.LastError, "connection refused") {
 			t.Errorf("%+v", s)
 		}
-		hosts := slices.Clone(r.smsc.dialed[:4])
+		hosts := r.smsc.dials()[:4]
 		if diff := cmp.Diff([]string{"a:2775", "b:2775", "a:2775", "b:2775"}, hosts); diff != "" {
 			t.Error(diff)
 		}
-		r.finish()
 	})
 }
 
@@ -314,10 +271,10 @@ func TestABindThatLastedComesBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &fakeSMSC{}, nil)
 		drop := func() time.Duration {
-			n := r.smsc.dials()
+			n := len(r.smsc.dials())
 			r.smsc.conn(n - 1).conn.Close()
 			began := time.Now()
-			for r.smsc.dials() == n {
+			for len(r.smsc.dials()) == n {
 				time.Sleep(time.Millisecond)
 				synctest.Wait()
 			}
@@ -343,22 +300,22 @@ func TestABindThatLastedComesBackAtOnce(t *testing.T) {
 func TestARefusedAccountIsTriedOnceAMinute(t *testing.T) {
 	for _, status := range []smpp.Status{smpp.StatusInvPassword, smpp.StatusInvSystemID, smpp.StatusInvSystemType} {
 		synctest.Test(t, func(t *testing.T) {
-			fixed := false
+			var fixed atomic.Bool
 			r := newRig(t, &fakeSMSC{bind: func(int) smpp.Status {
-				if fixed {
+				if fixed.Load() {
 					return smpp.StatusOK
 				}
 				return status
 			}}, nil)
 			time.Sleep(10*fatalRetry - time.Second)
 			synctest.Wait()
-			if n := r.smsc.dials(); n != 10 {
+			if n := len(r.smsc.dials()); n != 10 {
 				t.Errorf("%v: %d attempts in ten minutes", status, n)
 			}
 			if s := r.state(); s.Up || !s.Refused || !strings.Contains(s.LastError, status.String()) {
 				t.Errorf("%+v", s)
 			}
-			fixed = true
+			fixed.Store(true)
 			time.Sleep(fatalRetry)
 			synctest.Wait()
 			if s := r.state(); !s.Up || s.Refused {
@@ -389,7 +346,7 @@ func TestAnAccountThatIsStillBoundIsTriedAgainSoon(t *testing.T) {
 func TestASessionOutOfStepIsBoundAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &fakeSMSC{submit: func(c *smscConn, _ *smpp.SubmitSM) (smpp.Status, string, bool) {
-			if c == c.smsc.conns[0] {
+			if c == c.smsc.conn(0) {
 				return smpp.StatusInvBindStatus, "", true
 			}
 			return smpp.StatusOK, "1", true
@@ -432,7 +389,8 @@ func TestTheEndWaitsForAnswersWithinItsBound(t *testing.T) {
 				t.Error("a session that is ending took a part")
 			}
 			if answers {
-				c.answer(c.submit[0], smpp.StatusOK, "1")
+				_, submits, _ := c.saw()
+				c.answer(submits[0], smpp.StatusOK, "1")
 			}
 			r.finish()
 			took, got := time.Since(began), up.got()
@@ -471,9 +429,9 @@ func TestDeliveriesAreAnsweredOnTheirOwnBindAndBeforeUnbind(t *testing.T) {
 		r.house.log.release(nil)
 		synctest.Wait()
 		for i, seq := range []uint32{40, 50} {
-			c := r.smsc.conn(i)
-			if status, ok := c.ack(seq); !ok || status != smpp.StatusOK || len(c.acks) != 1 {
-				t.Errorf("bind %d: %v, %v, %v", i+1, status, ok, c.acks)
+			_, _, acks := r.smsc.conn(i).saw()
+			if diff := cmp.Diff(map[uint32]smpp.Status{seq: smpp.StatusOK}, acks); diff != "" {
+				t.Errorf("bind %d: %s", i+1, diff)
 			}
 		}
 		if n := len(r.house.log.of(record.TopicReceipts)); n != 1 {
@@ -487,7 +445,7 @@ func TestBindsAreSpreadOverTheHosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &fakeSMSC{}, func(a *Account) { a.Binds = 4 })
 		synctest.Wait()
-		dialed := slices.Sorted(slices.Values(r.smsc.dialed))
+		dialed := slices.Sorted(slices.Values(r.smsc.dials()))
 		if diff := cmp.Diff([]string{"a:2775", "a:2775", "b:2775", "b:2775"}, dialed); diff != "" {
 			t.Error(diff)
 		}
@@ -502,8 +460,8 @@ func TestAReceiverIsNotAttachedToTheEngine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &fakeSMSC{}, func(a *Account) { a.Kind = "receiver" })
 		synctest.Wait()
-		if s := r.state(); !s.Up || s.Kind != "receiver" || len(r.engine.ever) != 0 {
-			t.Errorf("%+v, %d attached", s, len(r.engine.ever))
+		if s := r.state(); !s.Up || s.Kind != "receiver" || len(r.engine.said()) != 0 {
+			t.Errorf("%+v, %v", s, r.engine.said())
 		}
 		r.finish()
 	})
