@@ -36,6 +36,10 @@ const (
 	// batchBytes is the largest batch of one partition; brokers refuse records
 	// larger than 1 MiB by default.
 	batchBytes = 1_000_000
+
+	// fetchBytes bounds what a reader holds before it is asked for; the broker's
+	// answer to one fetch is as large, and the default 50 MB for each reader.
+	fetchBytes = 4 << 20
 )
 
 // NewClient returns a client that neither produces nor consumes yet; opts come
@@ -53,6 +57,7 @@ func NewClient(c Config, opts ...kgo.Opt) (*kgo.Client, error) {
 		// waits 5 s between two.
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.FetchMaxBytes(fetchBytes),
 	}
 	if c.Dialer != nil {
 		all = append(all, kgo.Dialer(c.Dialer))

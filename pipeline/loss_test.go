@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"fanline/pipeline/embedded"
 	"fanline/pipeline/record"
 )
 
@@ -100,5 +105,64 @@ func TestRecordsWhoseAnswersAreLostStandInTheLogOnceAndInOrder(t *testing.T) {
 		if end != rounds*size/3 {
 			t.Errorf("partition %d holds %d records, want %d", p, end, rounds*size/3)
 		}
+	}
+}
+
+// On a full disk the broker refuses what it cannot write. What it acknowledges
+// afterwards must stand in the log: were a record taken for a repetition of a
+// refused one, it would be acknowledged and lost.
+func TestWhatAFullDiskRefusesFailsAndWhatIsAcknowledgedAfterwardsIsThere(t *testing.T) {
+	for _, refusals := range []int{1, 3} {
+		t.Run(fmt.Sprint(refusals), func(t *testing.T) {
+			dir := t.TempDir()
+			broker, err := embedded.Open(context.Background(), embedded.Config{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := broker.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			producer, err := NewProducer(configOf(broker), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(producer.Close)
+			if err := EnsureTopics(testContext(t), producer, 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			partition := filepath.Join(dir, "log", "partitions", record.TopicJobs+"-0")
+			if err := os.MkdirAll(partition, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			segment := filepath.Join(partition, "0.dat")
+			if err := os.Symlink("/dev/full", segment); err != nil {
+				t.Fatal(err)
+			}
+			log := NewLog(producer, broker.Sync)
+			defer log.Close()
+			for i := range refusals {
+				done := make(chan error, 1)
+				log.Append(entries(record.TopicJobs, 0, fmt.Sprint("refused ", i)), func(_ []int64, err error) { done <- err })
+				if err := <-done; err == nil {
+					t.Fatal("written to a full disk")
+				}
+			}
+			if err := os.Remove(segment); err != nil {
+				t.Fatal(err)
+			}
+			var offsets []int64
+			for _, v := range []string{"a", "b", "c"} {
+				offsets = append(offsets, appendAll(t, log, entries(record.TopicJobs, 0, v)...)...)
+			}
+			got := valuesOf(t, configOf(broker), record.TopicJobs, 0, 3)
+			if diff := cmp.Diff([]string{"a", "b", "c"}, got); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]int64{0, 1, 2}, offsets); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

@@ -61,8 +61,13 @@ type Broker struct {
 	closed bool
 }
 
-// ErrClosed is returned by methods of a broker that was closed.
-var ErrClosed = errors.New("embedded broker is closed")
+var (
+	// ErrClosed is returned by methods of a broker that was closed.
+	ErrClosed = errors.New("embedded broker is closed")
+
+	// ErrInUse is wrapped by Open when a broker runs on the directory.
+	ErrInUse = errors.New("another process uses it")
+)
 
 // Open starts a broker on what stands in the directory. Reading the log back
 // takes memory and time in proportion to what is retained (0.1 s for 100 MB in

@@ -20,7 +20,7 @@ import (
 func TestADirectoryServesOneBrokerAtATime(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, Config{Dir: dir})
-	if _, err := Open(context.Background(), Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "another process uses it") {
+	if _, err := Open(context.Background(), Config{Dir: dir}); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second broker: %v", err)
 	}
 	c := client(t, b)
@@ -396,6 +396,23 @@ func TestACompactionThatACrashInterruptedIsUndone(t *testing.T) {
 	}
 	after := open(t, Config{Dir: crashed(t, b), SegmentBytes: 4 << 10})
 	got, n := latest(t, after)
+	if diff := cmp.Diff(want, got); diff != "" || n != 200 {
+		t.Errorf("%d records of 200, %s", n, diff)
+	}
+}
+
+func TestACompactionThatCannotBeUndoneIsLeftOut(t *testing.T) {
+	config := Config{Dir: t.TempDir(), SegmentBytes: 4 << 10}
+	b := open(t, config)
+	want := fillCompacted(t, b)
+	closeBroker(t, b)
+	// A directory can't be linked, so the old segments can't be set aside.
+	if err := os.Mkdir(filepath.Join(b.syncer.root, "c-0", "x.dat"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config.CompactBytes = 10 << 10
+	b = open(t, config)
+	got, n := latest(t, b)
 	if diff := cmp.Diff(want, got); diff != "" || n != 200 {
 		t.Errorf("%d records of 200, %s", n, diff)
 	}

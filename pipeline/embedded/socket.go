@@ -204,7 +204,7 @@ func lockDirectory(path string) (*os.File, error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = errors.New("another process uses it")
+			err = ErrInUse
 		}
 		return nil, errors.Join(err, f.Close())
 	}
