@@ -75,7 +75,8 @@ type Site struct {
 	byNetwork *limiter
 	byLink    *limiter
 	submits   chan struct{}
-	secure    bool // served under https
+	secure    bool   // served under https
+	origin    string // of the public URL
 
 	mu        sync.Mutex
 	portraits map[string][]byte // by leader's name; as many as there are numbers
@@ -99,6 +100,7 @@ func New(config Config, links *conversation.Links, directory Directory, joiner J
 		byLink:    newLimiter(config.Limits.LinkPerSecond, config.Limits.LinkBurst, 65536),
 		submits:   make(chan struct{}, config.Limits.AtOnce),
 		secure:    public.Scheme == "https",
+		origin:    public.Scheme + "://" + public.Host,
 		portraits: map[string][]byte{},
 	}
 	if s.style, err = files.ReadFile("assets/style.css"); err != nil {
@@ -172,6 +174,9 @@ func (s *Site) Handler() http.Handler {
 		})
 	})
 	sameOrigin := http.NewCrossOriginProtection()
+	if err := sameOrigin.AddTrustedOrigin(s.origin); err != nil { // A proxy may ask us by another name.
+		s.config.Log.Error("forms are taken by the request's own host only", "err", err)
+	}
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.notice(w, r, http.StatusForbidden, notice{
 			Title: "This form was sent from another site",

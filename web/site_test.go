@@ -324,7 +324,7 @@ func TestLinksThatOpenNothingSayWhy(t *testing.T) {
 		status     int
 		says       string
 	}{
-		{"forged", good[:len(good)-1] + "A", nil, http.StatusNotFound, "link isn&#39;t complete"},
+		{"forged", good[:5] + "AAAA" + good[9:], nil, http.StatusNotFound, "link isn&#39;t complete"},
 		{"cut short", good[:20], nil, http.StatusNotFound, "link isn&#39;t complete"},
 		{"expired", good, func(h *house) { h.clock = noon.Add(72 * time.Hour) }, http.StatusGone, "expired"},
 		{"number gone", good, func(h *house) { h.sender.Number = 12025550123 }, http.StatusGone, "in service"},
@@ -388,6 +388,14 @@ func TestFormsFromOtherSitesAreRefused(t *testing.T) {
 			t.Errorf("%s: status %d, %d joined", name, w.Code, len(h.joined))
 		}
 	}
+}
+
+func TestAProxyMayAskByAnotherName(t *testing.T) {
+	h := newHouse(t)
+	r := httptest.NewRequest(http.MethodPost, "http://upstream:8080"+h.path(), strings.NewReader(h.goodForm().Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", "https://fan.example") // From a browser that sends no Sec-Fetch-Site.
+	wantStatus(t, h.do(r), http.StatusSeeOther)
 }
 
 func TestBodiesThatAreNoFormOrTooLargeAreRefused(t *testing.T) {

@@ -127,15 +127,29 @@ func (d *Desk) Handle(ctx context.Context, partition int32, records []Record) er
 	})
 }
 
-// senders maps our numbers to what the texts say about them.
-func (d *Desk) senders(ctx context.Context) (map[message.Phone]Fields, error) {
+// sender is one of our numbers: what texts say about it, and whether the
+// networks answer STOP for it.
+type sender struct {
+	Fields
+	tollFree bool
+}
+
+// tollFree is the kind of number for which the networks themselves confirm a
+// STOP, by a text that can't be changed (product.md 3.2): ours would be a second.
+const tollFree = "toll_free"
+
+// senders maps our numbers to what is to be known of them.
+func (d *Desk) senders(ctx context.Context) (map[message.Phone]sender, error) {
 	numbers, err := d.store.Numbers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("numbers: %w", err)
 	}
-	senders := make(map[message.Phone]Fields, len(numbers))
+	senders := make(map[message.Phone]sender, len(numbers))
 	for _, n := range numbers {
-		senders[n.Number] = Fields{Leader: n.Leader, Program: d.config.Program, Help: d.config.Help}
+		senders[n.Number] = sender{
+			Fields:   Fields{Leader: n.Leader, Program: d.config.Program, Help: d.config.Help},
+			tollFree: n.Kind == tollFree,
+		}
 	}
 	return senders, nil
 }
@@ -149,7 +163,7 @@ func (d *Desk) sender(ctx context.Context, number message.Phone) (Fields, error)
 	if !ok {
 		return Fields{}, fmt.Errorf("number %s is not configured: %w", number.Masked(), community.ErrNotFound)
 	}
-	return who, nil
+	return who.Fields, nil
 }
 
 // inbound is one text on its way through the desk.
@@ -158,12 +172,12 @@ type inbound struct {
 	partition int32
 	offset    int64
 	text      string
-	who       Fields // empty when the number is no longer configured
+	who       sender // empty when the number is no longer configured
 	replies   int
 }
 
 // take reads a record and does what it asks for.
-func (d *Desk) take(ctx context.Context, tx *community.Tx, senders map[message.Phone]Fields, partition int32, r Record) error {
+func (d *Desk) take(ctx context.Context, tx *community.Tx, senders map[message.Phone]sender, partition int32, r Record) error {
 	log := d.config.Log.With("partition", partition, "offset", r.Offset)
 	in, err := record.DecodeInbound(r.Value)
 	if err != nil {
@@ -215,7 +229,7 @@ func (d *Desk) stop(ctx context.Context, tx *community.Tx, t *inbound, active bo
 	// carrier, but a START that came between two STOPs is written by us and
 	// would end up behind it. Ours follow one another in order.
 	m, before, err := tx.RevokeConsent(ctx, t.Number, t.Phone, community.Revocation{Evidence: t.evidence("text")})
-	if err != nil || !active {
+	if err != nil || !active || t.who.tollFree {
 		return err
 	}
 	every := time.Duration(0)
@@ -292,14 +306,15 @@ func (d *Desk) answer(ctx context.Context, tx *community.Tx, t *inbound, m commu
 			return err
 		}
 	}
-	text, err := d.texts.Fill(name, t.who)
+	text, err := d.texts.Fill(name, t.who.Fields)
 	if err != nil {
 		return err
 	}
 	s := record.Single{
-		ID: message.ReplyID(t.Number, t.Phone, t.partition, t.offset, t.replies), Number: t.Number, Phone: t.Phone,
+		ID: message.ReplyID(t.Number, t.Phone, t.partition, t.offset, t.replies), Number: t.Number, Phone: t.Phone, Member: m.Member.ID,
 		Class: class, Policy: message.AtMostOnce, Deadline: t.at().Add(deadline).UnixMilli(),
 		Validity: uint32(validity / time.Second), At: t.At, Text: text,
+		Attributes: m.Member.Attributes(community.DateOf(tx.Now())),
 	}
 	t.replies++
 	return d.send(ctx, tx, s)

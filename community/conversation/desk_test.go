@@ -178,6 +178,18 @@ func TestStopGetsOneConfirmationAndThenSilence(t *testing.T) {
 	}
 }
 
+func TestTheNetworksConfirmAStopToATollFreeNumber(t *testing.T) {
+	h := newHouse(t)
+	err := h.store.SyncNumbers(t.Context(), []community.Number{{Number: ourNumber, Kind: "toll_free", Leader: "Maya Torres"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.join(fanPhone)
+	if sent := h.hears(fanPhone, "STOP"); len(sent) != 0 || h.consent(fanPhone) != community.Stopped {
+		t.Errorf("sent %+v, consent %q", sent, h.consent(fanPhone))
+	}
+}
+
 func TestAStrangersStopIsKeptAndConfirmed(t *testing.T) {
 	h := newHouse(t)
 	if sent := h.hears(fanPhone, "unsubscribe"); len(sent) != 1 || sent[0].Class != message.ClassStop {
@@ -377,4 +389,25 @@ func TestOddTextsReachTheInboxWhole(t *testing.T) {
 			t.Errorf("text %d is %.40q", i, texts[i].Text)
 		}
 	}
+}
+
+// 1,000 strangers at once, as after a television show.
+func BenchmarkHandleStrangers(b *testing.B) {
+	h := newHouse(b)
+	phone := fanPhone
+	for b.Loop() {
+		b.StopTimer()
+		var batch []Record
+		for len(batch) < 1000 {
+			if phone++; phone.Partition(partitions) == 0 {
+				_, r := h.record(phone, "hey")
+				batch = append(batch, r)
+			}
+		}
+		b.StartTimer()
+		if err := h.desk.Handle(b.Context(), 0, batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "µs/text")
 }

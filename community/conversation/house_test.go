@@ -17,7 +17,7 @@ import (
 // house is a desk over a real store, with a clock that stands still until it is
 // moved.
 type house struct {
-	t     *testing.T
+	t     testing.TB
 	desk  *Desk
 	store *community.Store
 	clock time.Time
@@ -26,7 +26,7 @@ type house struct {
 
 const partitions = 4
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, clock: noon, next: map[int32]int64{}}
 	now := func() time.Time { return h.clock }

@@ -37,12 +37,14 @@ var (
 	ErrExpired = errors.New("the link has expired")
 )
 
-// A token is tag ‖ hidden(number ‖ phone ‖ issued): 40 characters of base64.
+// A token is tag ‖ hidden(number ‖ phone ‖ issued), 40 characters of base64, and
+// a letter at its end: what telephones make a link of stops before a dash there.
 const (
 	tagSize     = 12 // 96 bits; a guess a microsecond would take 10^15 years
 	phoneSize   = 7  // 15 digits need 50 bits
 	payloadSize = 2*phoneSize + 4
-	tokenChars  = (tagSize + payloadSize) * 4 / 3
+	tokenChars  = (tagSize+payloadSize)*4/3 + len(tokenEnd)
+	tokenEnd    = "a"
 )
 
 // minKey is the least octets of a signing key, those of the hash.
@@ -85,13 +87,14 @@ func (l *Links) Token(number, phone message.Phone, now time.Time) string {
 	binary.BigEndian.PutUint32(payload[2*phoneSize:], uint32(now.Unix()))
 	copy(b[:tagSize], mac(l.sign, payload))
 	l.mask(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:]) + tokenEnd
 }
 
 // Open reads a token: ErrForged when we did not sign it, ErrExpired (with the
 // invitation) when it is too old.
 func (l *Links) Open(token string, now time.Time) (Invitation, error) {
-	if len(token) != tokenChars {
+	token, ok := strings.CutSuffix(token, tokenEnd)
+	if !ok || len(token) != tokenChars-len(tokenEnd) {
 		return Invitation{}, ErrForged
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)

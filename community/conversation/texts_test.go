@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var sample = Fields{
 	Leader: "Maya Torres", Program: "Maya Live", Help: "help@maya.example",
-	Link: "https://txt.maya.example/j/" + strings.Repeat("x", 40),
+	Link: "https://txt.maya.example/j/" + strings.Repeat("x", 41),
 }
 
 func defaults(t testing.TB) Texts {
