@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,9 +22,10 @@ const (
 // runChild starts a child, tells when it answers and returns when it has
 // ended, and whether it ever answered. When ctx ends it makes the child leave.
 func (s *Server) runChild(ctx context.Context) (answered bool, err error) {
-	s.mu.Lock()
-	cmd := exec.Command(s.opts.Executable, append(s.opts.Args[:len(s.opts.Args):len(s.opts.Args)], s.flags.args()...)...)
-	s.mu.Unlock()
+	if err := s.checkPorts(); err != nil {
+		return false, err
+	}
+	cmd := exec.Command(s.opts.Executable, slices.Concat(s.opts.Args, s.flags.args())...)
 	var out tail
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Dir = s.opts.Dir

@@ -3,10 +3,11 @@ package embedded
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -82,10 +83,15 @@ func New(o Options) (*Server, error) {
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = defaultMemory()
 	}
-	s := &Server{opts: o, password: rand.Text(), ready: make(chan struct{}), ended: make(chan struct{})}
+	s := &Server{opts: o, password: crand.Text(), ready: make(chan struct{}), ended: make(chan struct{})}
 	s.flags = childFlags{library: o.Library, path: filepath.Join(o.Dir, "store"), config: filepath.Join(o.Dir, "config.xml")}
-	if err := s.choosePorts(); err != nil {
+	ports, err := choosePorts(2)
+	if err != nil {
 		return nil, err
+	}
+	s.flags.tcp = ports[0]
+	if o.HTTP {
+		s.flags.http = ports[1]
 	}
 	if err := os.MkdirAll(filepath.Join(o.Dir, "log"), 0o700); err != nil {
 		return nil, err
@@ -106,17 +112,11 @@ func defaultMemory() int64 {
 	return min(max(int64(info.Totalram)*int64(info.Unit)/4, gib/2), 4*gib)
 }
 
-// Address returns host:port of the native protocol.
-func (s *Server) Address() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return loopback(s.flags.tcp)
-}
+// Address returns host:port of the native protocol, the same from New on.
+func (s *Server) Address() string { return loopback(s.flags.tcp) }
 
 // HTTPAddress returns host:port of HTTP, empty when it was not asked for.
 func (s *Server) HTTPAddress() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.flags.http == 0 {
 		return ""
 	}
@@ -180,15 +180,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 			return nil
 		}
 		answered = answered || ok
-		if !answered {
-			if failed == firstStarts {
-				return fmt.Errorf("embedded ClickHouse: %w", err)
-			}
-			// Another process may have taken a port between choosing and
-			// listening; nobody knows the address yet.
-			if err := s.choosePorts(); err != nil {
-				return err
-			}
+		if !answered && failed == firstStarts {
+			return fmt.Errorf("embedded ClickHouse: %w", err)
 		}
 		if time.Since(began) > 10*backOffMax {
 			backOff = backOffMin
@@ -212,25 +205,51 @@ func (s *Server) setErr(err error) {
 	s.err = err
 }
 
-// choosePorts picks ports that are free now. ClickHouse cannot tell which one
-// it got for port 0.
-func (s *Server) choosePorts() error {
-	n := 1
-	if s.opts.HTTP {
-		n = 2
-	}
-	var ports [2]int
-	for i := range n {
-		l, err := net.Listen("tcp4", loopback(0))
+// Ports are taken from below those that the kernel gives to connections
+// (32768 and up by default): while the child is down nobody else gets one by
+// chance, least of all we by dialling it.
+const (
+	portFirst = 20_000
+	portLast  = 32_767
+	portTries = 100
+)
+
+// choosePorts picks n ports that are free now. They stay the same for the
+// server's life, for others know them; ClickHouse could not tell which one it
+// got for port 0 anyhow.
+func choosePorts(n int) ([]int, error) {
+	var ports []int
+	var last error
+	for range portTries {
+		port := portFirst + rand.IntN(portLast-portFirst+1)
+		l, err := net.Listen("tcp4", loopback(port))
 		if err != nil {
-			return fmt.Errorf("choosing a port for ClickHouse: %w", err)
+			last = err
+			continue
 		}
-		defer func() { _ = l.Close() }() // At the end, so that the second differs from the first.
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		defer func() { _ = l.Close() }() // At the end, so that they all differ.
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.flags.tcp, s.flags.http = ports[0], ports[1]
+	return nil, fmt.Errorf("choosing ports for ClickHouse: %w", last)
+}
+
+// checkPorts finds a port that somebody else has taken meanwhile. ClickHouse
+// would only write that to its log, and serve nothing.
+func (s *Server) checkPorts() error {
+	for _, port := range []int{s.flags.tcp, s.flags.http} {
+		if port == 0 {
+			continue
+		}
+		l, err := net.Listen("tcp4", loopback(port))
+		if err != nil {
+			return fmt.Errorf("the port of ClickHouse: %w", err)
+		}
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

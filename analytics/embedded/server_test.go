@@ -215,3 +215,18 @@ func TestRunGivesUpWithTheReasonWhenNoChildEverAnswers(t *testing.T) {
 		t.Error("Ready after Run gave up: no error")
 	}
 }
+
+func TestAPortThatAnotherTookIsNamed(t *testing.T) {
+	s, err := embedded.New(embedded.Options{Dir: t.TempDir(), Library: embeddedtest.Library(t), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp4", s.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("Run: %v, want an error that says that the address is in use", err)
+	}
+}
