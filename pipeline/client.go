@@ -40,6 +40,11 @@ const (
 	// fetchBytes bounds what a reader holds before it is asked for; the broker's
 	// answer to one fetch is as large, and the default 50 MB for each reader.
 	fetchBytes = 4 << 20
+
+	// fetchWait is how long a broker holds a fetch that it has nothing for. A
+	// partition that is added or resumed meanwhile waits for that fetch to
+	// return; with the default of 5 s the first reply after a start took as long.
+	fetchWait = 200 * time.Millisecond
 )
 
 // NewClient returns a client that neither produces nor consumes yet; opts come
@@ -58,6 +63,7 @@ func NewClient(c Config, opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxWait(fetchWait),
 	}
 	if c.Dialer != nil {
 		all = append(all, kgo.Dialer(c.Dialer))
