@@ -3,6 +3,7 @@
 #
 #   make demo    everything in one go; ARGS="--members 50000 --exit --json"
 #   make test    all tests, from nothing
+#   make bench   whole broadcasts, measured; ARGS="--json --quick"
 #   make fuzz    every fuzz target; ARGS="--json --time 30s"
 #   make lint    golangci-lint, pinned
 
@@ -19,7 +20,7 @@ CHDB_CPU := $(patsubst aarch64,arm64,$(patsubst x86_64,x64,$(shell uname -m)))
 CHDB := lib-$(CHDB_SYSTEM)-$(CHDB_CPU)$(if $(filter linux,$(CHDB_SYSTEM)),-gnu)
 CHDB_STAMP := .fanline/chdb/$(CHDB)-$(CHDB_VERSION)
 
-.PHONY: all build chdb demo test race fuzz lint
+.PHONY: all build chdb demo bench test race fuzz lint
 
 all: build chdb
 
@@ -39,6 +40,9 @@ $(CHDB_STAMP):
 
 demo: build chdb
 	@./bin/fanline dev --demo $(ARGS)
+
+bench: build chdb
+	@./bin/fanline bench $(ARGS)
 
 test: chdb
 	go vet ./... ./.ci/fuzz

@@ -140,7 +140,7 @@ func (e *Engine) intend(o *outgoing, ms int64) bool {
 		o.queued = false
 		return true
 	}
-	b := o.n.bindFor()
+	b := o.n.bindFor(o)
 	if b == nil {
 		return false
 	}

@@ -100,13 +100,19 @@ func newCarrier(index uint16, c Carrier, now time.Time) *carrier {
 }
 
 // bindFor returns the bind with most free slots of the first carrier that can
-// take something; nil where none can.
-func (n *number) bindFor() *bind {
+// take something; nil where none can. Automatic replies and one-to-one texts
+// to a phone keep to one bind while they can, so that they stay in order.
+func (n *number) bindFor(o *outgoing) *bind {
 	for _, c := range n.carriers {
 		if c.state == gobreaker.StateOpen || c.state == gobreaker.StateHalfOpen && n.ahead > 0 {
 			continue // Half open: one after another.
 		}
 		var best *bind
+		if o.bc == nil && len(c.binds) > 0 {
+			if b := c.binds[uint64(o.msg.Phone)%uint64(len(c.binds))]; b.free > 0 {
+				return b
+			}
+		}
 		for _, b := range c.binds {
 			if b.free > 0 && (best == nil || b.free > best.free) {
 				best = b
@@ -156,7 +162,12 @@ func (n *number) revoke(p message.Phone, at int64) {
 	}
 }
 
-func (n *number) rejoin(p message.Phone) {
+// rejoin ends a revocation, unless that is the later of the two: a re-join
+// comes through the store, a STOP at once, so they may arrive out of order.
+func (n *number) rejoin(p message.Phone, at int64) {
+	if at < n.stopped[p] {
+		return
+	}
 	n.revoked.Rejoin(p)
 	delete(n.stopped, p)
 }

@@ -135,7 +135,7 @@ func (e *Engine) consent(r *Record, _ time.Time) error {
 	case c.Revoked:
 		n.revoke(c.Phone, c.At)
 	default:
-		n.rejoin(c.Phone)
+		n.rejoin(c.Phone, c.At)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type command struct {
 // commands is the table; help prints it in this order.
 func commands() []command {
 	return []command{
+		{"dev", "[--demo [--members N] [--exit] [--json]] [--data DIR]", "run everything in one go, without configuration, on a simulated carrier", runDev},
 		{"serve", "--config FILE [--data DIR]", "run on a configuration", runServe},
 		{"members import", "FILE [--number N] [--rejects FILE]", "take members in from CSV or NDJSON", runMembersImport},
 		{"members group", "add|remove|list …", "put members into groups by hand", runMembersGroup},
@@ -42,6 +43,8 @@ func commands() []command {
 		{"inbox show", "MEMBER [--number N] [--json]", "show what was said", runInboxShow},
 		{"inbox reply", "MEMBER TEXT [--number N] [--json]", "answer one member", runInboxReply},
 		{"ledger", "[ID] [--compare] [--json]", "account for every message of a broadcast", runLedger},
+		{"bench", "[--quick] [--members N] [--json]", "measure whole broadcasts and what each stage costs", runBench},
+		{benchRunCommand, "", "", runBenchOnce},
 		{"audit", "[--data DIR | --config FILE] [--json]", "read the log with an independent client and recount", runAudit},
 		{"check", "--config FILE [--json]", "validate a configuration and probe what it names", runCheck},
 		{"carrier probe", "NAME [--config FILE] [--to PHONE] [--json]", "bind with two independent stacks and compare what each saw", runCarrierProbe},

@@ -65,7 +65,7 @@ func rules() []rule {
 		{folder: "smpp/smsc", ours: []string{"smpp", "smpp/"}},
 		{folder: "engine/message", closed: true},
 		{folder: "engine", ours: []string{words, records}},
-		{folder: "engine/carrier", ours: []string{words, records, "engine/", "smpp", "smpp/text", "smpp/session"}},
+		{folder: "engine/carrier", ours: []string{words, records, "engine", "engine/", "smpp", "smpp/text", "smpp/session"}},
 		{folder: "pipeline/record", ours: []string{words}},
 		{folder: "pipeline", ours: []string{words, records}},
 		{folder: "community", ours: []string{words, records}},

@@ -359,3 +359,17 @@ func (n *node) safe(ctx context.Context) []pipeline.Safe {
 	}
 	return all
 }
+
+// analyticsCaughtUp waits until everything that stands in the log now is in
+// ClickHouse.
+func (n *node) analyticsCaughtUp(ctx context.Context) error {
+	ends := map[string][]int64{}
+	for _, topic := range []string{record.TopicJournal, record.TopicInbound, record.TopicMembers} {
+		offsets, err := pipeline.EndOffsets(ctx, n.logs.admin, topic)
+		if err != nil {
+			return err
+		}
+		ends[topic] = offsets
+	}
+	return n.sink.CaughtUp(ctx, ends)
+}

@@ -89,11 +89,18 @@ func (l *logNode) close() error {
 	if l.admin != nil {
 		l.admin.Close()
 	}
-	if l.broker != nil {
-		return l.broker.Close()
+	if l.broker == nil {
+		return nil
 	}
-	return nil
+	// Clients close their connections in goroutines of their own.
+	for begun := time.Now(); l.broker.Stats().Connections > 0 && time.Since(begun) < leaving; {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return l.broker.Close()
 }
+
+// leaving is how long clients may take to hang up.
+const leaving = time.Second
 
 // engineLog is the engine's view of the log. Receipts are acknowledged to the
 // carrier when the broker has them; everything else when it is on the disk.
