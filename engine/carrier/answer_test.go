@@ -1,6 +1,9 @@
 package carrier
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,5 +66,31 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 		if diff := cmp.Diff(test.want, standard.answer(&test.in)); diff != "" {
 			t.Errorf("%v: %s", test.in.Code, diff)
 		}
+	}
+}
+
+func TestASenderThatIsNotAllowedIsSaidOnceAMinute(t *testing.T) {
+	var log bytes.Buffer
+	l := &link{
+		profile: profileOf(t, nil), port: (&fakeEngine{}).Attach("acme", 1, 1, nil), outOfStep: make(chan struct{}, 1),
+		log: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	at := time.UnixMilli(1_790_000_000_000)
+	refuse := func(status smpp.Status) {
+		l.Outcomes([]session.Outcome{{Code: session.Refused, Status: status, At: at}, {Code: session.Refused, Status: status, At: at}})
+	}
+	refuse(smpp.StatusInvDstAddr) // The message's own fault.
+	if log.Len() != 0 {
+		t.Errorf("said %s", log.String())
+	}
+	for range 3 {
+		refuse(smpp.StatusInvSrcAddr)
+		at = at.Add(30 * time.Second)
+	}
+	if n := strings.Count(log.String(), "ESME_RINVSRCADR"); n != 2 || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("said %d times in a minute: %s", n, log.String())
+	}
+	if len(l.outOfStep) != 0 {
+		t.Error("a new bind would not help")
 	}
 }

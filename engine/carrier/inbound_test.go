@@ -288,6 +288,31 @@ func TestAReceiptWithoutAPhoneGoesByItsID(t *testing.T) {
 	})
 }
 
+func TestAReceiptGoesToThePartitionOfTheMemberThatTheProfileNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		turned := profileOf(t, func(s *Settings) { s.Member = "destination_addr" })
+		h.intake = h.in.Intake("beta", turned, 1, h.session)
+		const other = member + 3
+		if other.Partition(partitions) == ourNumber.Partition(partitions) {
+			t.Fatal("the test needs phones of two partitions")
+		}
+		h.give(receiptPDU(t, "DELIVRD", func(d *smpp.DeliverSM) { d.Source.Addr, d.Destination.Addr = ourNumber.Digits(), other.Digits() }))
+		time.Sleep(gatherFor)
+		synctest.Wait()
+		for _, e := range h.log.of(record.TopicReceipts) {
+			rs, err := record.DecodeReceipts(e.Value, nil)
+			if err != nil || rs.Carrier != "beta" || e.Partition != other.Partition(partitions) {
+				t.Errorf("%s in partition %d: %v", rs.Carrier, e.Partition, err)
+			}
+		}
+		h.log.release(nil)
+		if err := h.finish(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWhatIsTooMuchIsPutOffAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, func(c *InboundConfig) { c.Unanswered = 3 })
