@@ -35,6 +35,21 @@ type number struct {
 	limit   limit
 }
 
+// shortCodeMax is the most digits that a short code has.
+const shortCodeMax = 6
+
+// address is the number as carriers write it in a deliver_sm: a short code and a name have types of their own
+// (SMPP 3.4 §5.2.5).
+func (n *number) address() smpp.Address {
+	switch {
+	case parsePhone([]byte(n.addr)) == 0:
+		return smpp.Address{TON: smpp.TONAlphanumeric, Addr: n.addr}
+	case len(n.addr) <= shortCodeMax:
+		return smpp.Address{TON: smpp.TONAbbreviated, NPI: smpp.NPIISDN, Addr: n.addr}
+	}
+	return smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: n.addr}
+}
+
 // numberTable lists all numbers; it only grows, and readers never wait.
 type numberTable struct {
 	mu   sync.Mutex

@@ -5,14 +5,16 @@ import (
 	"unsafe"
 )
 
-// phone is an address of up to 16 digits in one word: the value in the low 56 bits, the number of digits above it,
-// so that leading zeros survive. Zero means "not an address of digits".
+// phone is an address of up to 16 digits in one word: the value in the low 56 bits, the number of digits in five above
+// it, and a bit that says that it begins with a zero. Zero means "not an address of digits".
 type phone uint64
 
 const (
 	phoneDigitsMax  = 16
 	phoneCountShift = 56
+	phoneCountMask  = 31
 	phoneValueMask  = 1<<phoneCountShift - 1
+	phoneZeroFirst  = 1 << 61
 )
 
 // parsePhone packs digits; anything else, a leading plus included, gives 0.
@@ -28,12 +30,19 @@ func parsePhone(b []byte) phone {
 		}
 		v = v*10 + d
 	}
-	return phone(v | uint64(len(b))<<phoneCountShift)
+	v |= uint64(len(b)) << phoneCountShift
+	if b[0] == '0' {
+		v |= phoneZeroFirst
+	}
+	return phone(v)
 }
 
 func (p phone) value() uint64 { return uint64(p) & phoneValueMask }
 
-func (p phone) digits() int { return int(p >> phoneCountShift) }
+func (p phone) digits() int { return int(p >> phoneCountShift & phoneCountMask) }
+
+// plain says whether the value alone gives the digits back.
+func (p phone) plain() bool { return p != 0 && p&phoneZeroFirst == 0 }
 
 // append writes the digits as they came.
 func (p phone) append(dst []byte) []byte {

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fanline/smpp"
 )
 
 // TestMain lets the benchmark run the simulator as a process of its own, so that its CPU can be told from the load's.
@@ -91,17 +93,22 @@ func startChild(tb testing.TB, dir string) (cmd *exec.Cmd, addr string) {
 	return cmd, addr
 }
 
-// processCPU is the CPU time of a process so far.
-func processCPU(tb testing.TB, pid int) time.Duration {
+// processCPU is the CPU time of a process so far, in its own code and in the kernel.
+func processCPU(tb testing.TB, pid int) (user, system time.Duration) {
 	tb.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	ticks := func(i int) time.Duration {
+		n, err := strconv.Atoi(f[i])
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return time.Duration(n) * 10 * time.Millisecond // USER_HZ is 100 on every Linux
+	}
+	return ticks(11), ticks(12)
 }
 
 // BenchmarkSimulator measures what one message (submit, answer, receipt, its answer, all logged) costs the simulator's
@@ -118,7 +125,7 @@ func BenchmarkSimulator(b *testing.B) {
 		}
 		loaders[i] = l
 	}
-	before := processCPU(b, cmd.Process.Pid)
+	user0, system0 := processCPU(b, cmd.Process.Pid)
 	b.ResetTimer()
 	var wait sync.WaitGroup
 	share := b.N/binds + 1
@@ -131,15 +138,25 @@ func BenchmarkSimulator(b *testing.B) {
 	}
 	wait.Wait()
 	b.StopTimer()
-	cpu := processCPU(b, cmd.Process.Pid) - before
+	user, system := processCPU(b, cmd.Process.Pid)
 	n := float64(share * binds)
-	b.ReportMetric(cpu.Seconds()*1e6/n, "µs-cpu/msg")
+	b.ReportMetric((user-user0).Seconds()*1e6/n, "µs-user/msg")
+	b.ReportMetric((system-system0).Seconds()*1e6/n, "µs-kernel/msg")
 	b.ReportMetric(n/b.Elapsed().Seconds(), "msg/s")
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 	for _, line := range strings.Split(string(status), "\n") {
 		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
 			v, _ := strconv.Atoi(strings.Fields(kb)[0])
 			b.ReportMetric(float64(v)/1024, "peak-MB")
+		}
+	}
+	counters, _ := os.ReadFile(fmt.Sprintf("/proc/%d/io", cmd.Process.Pid))
+	for _, line := range strings.Split(string(counters), "\n") {
+		for name, unit := range map[string]string{"syscr: ": "reads/1k", "syscw: ": "writes/1k"} {
+			if v, ok := strings.CutPrefix(line, name); ok {
+				calls, _ := strconv.Atoi(v)
+				b.ReportMetric(float64(calls)*1000/n, unit)
+			}
 		}
 	}
 	for _, l := range loaders {
@@ -162,4 +179,69 @@ func BenchmarkSimulator(b *testing.B) {
 		size += info.Size()
 	}
 	b.ReportMetric(float64(size)/n, "log-B/msg")
+}
+
+// BenchmarkTake is the reader's part without the kernel: decode, decide, record, plan.
+func BenchmarkTake(b *testing.B) {
+	o := Options{Accounts: benchAccounts(), Scenario: benchScenario(), LogDir: b.TempDir()}
+	s, err := prepare(&o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.log.close()
+	c := newConn(s, nil)
+	c.account, c.kind = s.accounts["load"], smpp.BindTransceiverID
+	c.box.receive(0)
+	var in []byte
+	for i := range 128 {
+		sm := submitTo(fmt.Sprintf("1312%07d", 5000+i), "Hey "+[]string{"Anna", "Bob", "Guadalupe"}[i%3]+", the doors open at eight tonight, bring a friend and show this text at the bar for a drink on us. See you there! Reply STOP to end.")
+		sm.Options = sm.Options.Append(TagKey, appendBroadcastKey(nil, 1, uint32(5000+i)))
+		if in, err = smpp.Append(in, 0, uint32(i+1), sm); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.at = moment{micros: c.at.micros + 1000, ns: c.at.ns + 1_000_000, ms: c.at.ms + 1}
+		if used := c.take(in); used != len(in) {
+			b.Fatal(used)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/128, "ns/submit")
+}
+
+// BenchmarkAudit is a submit, its receipt and its answer read from a log and counted.
+func BenchmarkAudit(b *testing.B) {
+	dir := b.TempDir()
+	w := testLog(b, dir)
+	var blk block
+	number := typedAddress(typeE164, testNumber)
+	const each = 100
+	for i := 0; i < b.N; i += each {
+		blk.reset(1, "acme", 1_700_000_000_000_000+int64(i)*5)
+		for j := range each {
+			s := sampleSubmit((i + j) % 10_000)
+			s.member, s.id = uint32(i+j), uint64(i+j+1)
+			blk.submit(s)
+		}
+		if err := w.write(&blk); err != nil {
+			b.Fatal(err)
+		}
+		blk.reset(1, "acme", 1_700_000_000_000_000+int64(i)*5+300)
+		for j := range each {
+			blk.receipt(uint32(i+j+1), uint64(i+j+1), number, parsePhone([]byte("13125550000")), typeE164, StatDelivered, false)
+		}
+		for j := range each {
+			blk.ack(uint32(i+j+1), 0)
+		}
+		if err := w.write(&blk); err != nil {
+			b.Fatal(err)
+		}
+	}
+	w.close()
+	b.ResetTimer()
+	r, err := Audit(dir)
+	if err != nil || r.Duplicates != 0 || int(r.Messages) < b.N {
+		b.Fatalf("%+v %v", r, err)
+	}
 }

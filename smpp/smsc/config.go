@@ -64,14 +64,23 @@ func (d *Duration) UnmarshalYAML(node ast.Node) error {
 // LoadAccounts reads the accounts file. Unknown keys and mistyped values are refused with their line, others with
 // their key.
 func LoadAccounts(path string) ([]Account, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAccounts(path, b)
+}
+
+// ParseAccounts reads accounts from the content of a file called name.
+func ParseAccounts(name string, content []byte) ([]Account, error) {
 	var file struct {
 		Accounts []Account `yaml:"accounts"`
 	}
-	if err := loadYAML(path, &file); err != nil {
+	if err := parseYAML(name, content, &file); err != nil {
 		return nil, err
 	}
 	if err := checkAccounts(file.Accounts); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return file.Accounts, nil
 }
@@ -79,26 +88,31 @@ func LoadAccounts(path string) ([]Account, error) {
 // LoadScenario reads the scenario file. Unknown keys and mistyped values are refused with their line, others with
 // their key.
 func LoadScenario(path string) (Scenario, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Scenario{}, err
+	}
+	return ParseScenario(path, b)
+}
+
+// ParseScenario reads a scenario from the content of a file called name; what it leaves out is as in DefaultScenario.
+func ParseScenario(name string, content []byte) (Scenario, error) {
 	s := DefaultScenario()
-	if err := loadYAML(path, &s); err != nil {
+	if err := parseYAML(name, content, &s); err != nil {
 		return s, err
 	}
 	if _, err := compileScenario(&s); err != nil {
-		return s, fmt.Errorf("%s: %w", path, err)
+		return s, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
 }
 
-func loadYAML(path string, into any) error {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
+func parseYAML(name string, content []byte, into any) error {
+	if len(bytes.TrimSpace(content)) == 0 {
+		return fmt.Errorf("%s: empty", name)
 	}
-	if len(bytes.TrimSpace(b)) == 0 {
-		return fmt.Errorf("%s: empty", path)
-	}
-	if err := yaml.UnmarshalWithOptions(b, into, yaml.Strict()); err != nil {
-		return fmt.Errorf("%s: %s", path, yaml.FormatError(err, false, true)) // the line and what stands there
+	if err := yaml.UnmarshalWithOptions(content, into, yaml.Strict()); err != nil {
+		return fmt.Errorf("%s: %s", name, yaml.FormatError(err, false, true)) // the line and what stands there
 	}
 	return nil
 }

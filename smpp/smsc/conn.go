@@ -43,6 +43,7 @@ type conn struct {
 	last     *sender
 	heard    atomic.Int64 // ms of the last read
 	stopRead bool
+	paced    bool          // reads keep a distance while busy
 	lingers  bool          // until the farewell is out
 	replies  []byte        // to be said once the read is logged
 	farewell []byte        // to be said after all answers, those of the read included
@@ -75,6 +76,11 @@ const (
 	readBuffer = 256 << 10
 	// writeWithin is how long a client may leave its side unread before it is given up.
 	writeWithin = 30 * time.Second
+	// readGap lies between two reads of a connection that brought less than readMany again within busyGap, where answers
+	// take their time anyway: fewer and larger reads cost less.
+	readGap  = time.Millisecond
+	busyGap  = 2 * time.Millisecond
+	readMany = 16 << 10
 	// unbindWithin is how long the simulator waits for the end of a connection that unbinds.
 	unbindWithin = 2 * time.Second
 )
@@ -82,6 +88,7 @@ const (
 func newConn(s *server, nc net.Conn) *conn {
 	c := &conn{s: s, nc: nc, id: s.nextConn.Add(1), senders: map[senderKey]*sender{}, written: make(chan struct{})}
 	c.rng = mix64(s.plan.seed + uint64(c.id))
+	c.paced = !s.plan.base.latency.zero
 	now := s.now().ms
 	c.heard.Store(int64(now))
 	c.box.open(s.plan.window, now)
@@ -97,7 +104,7 @@ func (c *conn) run() {
 	}()
 	c.read()
 	close(done)
-	c.nc.Close()
+	_ = c.nc.Close()
 	<-c.written
 	c.leave()
 }
@@ -123,7 +130,7 @@ func (c *conn) leave() {
 
 // finish asks the client to unbind: the simulator stops.
 func (c *conn) finish() {
-	c.nc.SetDeadline(time.Now().Add(unbindWithin))
+	_ = c.nc.SetDeadline(time.Now().Add(unbindWithin))
 	if pdu, err := smpp.Append(nil, smpp.StatusOK, smpp.MaxSequence, &smpp.Unbind{}); err == nil {
 		c.box.drain(pdu, false)
 	}
@@ -132,12 +139,14 @@ func (c *conn) finish() {
 func (c *conn) read() {
 	buf := make([]byte, readBuffer)
 	have := 0
-	c.nc.SetReadDeadline(time.Now().Add(c.s.plan.bindWithin))
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.s.plan.bindWithin))
 	for !c.stopRead {
 		n, err := c.nc.Read(buf[have:])
 		have += n
 		if n > 0 {
+			before := c.at.ns
 			c.at = c.s.now()
+			busy := c.at.ns-before < int64(busyGap)
 			c.heard.Store(int64(c.at.ms))
 			used := c.take(buf[:have])
 			if !c.flush() {
@@ -147,6 +156,9 @@ func (c *conn) read() {
 			if c.stopRead {
 				c.linger(buf)
 				return
+			}
+			if busy && c.paced && n < readMany {
+				time.Sleep(readGap)
 			}
 		}
 		if err != nil {
@@ -242,9 +254,9 @@ func (c *conn) flush() bool {
 // reset closes a connection as a crash would, without a FIN.
 func reset(nc net.Conn) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+		_ = tcp.SetLinger(0)
 	}
-	nc.Close()
+	_ = nc.Close()
 }
 
 func (c *conn) writeLog() bool {
@@ -317,7 +329,7 @@ func (c *conn) linger(buf []byte) {
 	case <-c.box.said:
 	case <-time.After(unbindWithin):
 	}
-	c.nc.SetReadDeadline(time.Now().Add(unbindWithin / 4))
+	_ = c.nc.SetReadDeadline(time.Now().Add(unbindWithin / 4))
 	for range lingerReads {
 		if _, err := c.nc.Read(buf); err != nil {
 			return
@@ -373,7 +385,7 @@ func (c *conn) bind(h smpp.Header, b []byte) {
 	c.account, c.kind = a, h.ID
 	c.faults = c.s.faultsOf(a.config.SystemID)
 	c.s.binds.Add(1)
-	c.nc.SetReadDeadline(time.Time{})
+	_ = c.nc.SetReadDeadline(time.Time{})
 	c.reply(status, h.Sequence, resp)
 	c.joins = h.ID != smpp.BindTransmitterID
 }
@@ -382,7 +394,7 @@ func (c *conn) unbind(h smpp.Header) {
 	c.block.event("unbind", true, smpp.StatusOK, h.Sequence, "", "")
 	c.reason = "unbound by the client"
 	c.farewell = c.encode(smpp.StatusOK, h.Sequence, &smpp.UnbindResp{})
-	c.nc.SetReadDeadline(time.Now().Add(unbindWithin)) // the client closes; if it doesn't, we do
+	_ = c.nc.SetReadDeadline(time.Now().Add(unbindWithin)) // the client closes; if it doesn't, we do
 }
 
 // settle frees the window and decides what refused deliveries come to.
@@ -400,7 +412,7 @@ func (c *conn) settle() {
 		case a.status != smpp.StatusOK && retryable(a.status):
 			r.d.flags |= deliverAgain
 			r.d.due = c.at.ms + uint32(c.s.plan.resend/time.Millisecond)
-			c.box.receipts.add(r.d, c.at.ms)
+			c.box.receipts.add(&r.d, c.at.ms)
 		default:
 			done++
 			if r.d.flags&deliverText != 0 {

@@ -19,6 +19,11 @@ import (
 // controlFile in the log's directory names the unix socket of the control interface.
 const controlFile = "control"
 
+// waitFor is how long a request may ask to wait.
+const waitFor = 60 * time.Second
+
+var errNotRunning = errors.New("no simulator runs on this log")
+
 // socketPathMax is what the kernel takes for a unix socket's path.
 const socketPathMax = 100
 
@@ -44,19 +49,17 @@ func (s *server) startControl(dir string) (*control, error) {
 		path = filepath.Join(short, "control.sock")
 		c.remove = append(c.remove, short)
 	}
-	os.Remove(path) // left by a simulator that was killed; the lock on the log says that it is gone
+	_ = os.Remove(path) // left by a simulator that was killed; the lock on the log says that it is gone
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("smsc control: %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		listener.Close()
-		return nil, fmt.Errorf("smsc control: %w", err)
+		return nil, errors.Join(fmt.Errorf("smsc control: %w", err), listener.Close())
 	}
 	name := filepath.Join(dir, controlFile)
 	if err := writeAtomically(name, path+"\n"); err != nil {
-		listener.Close()
-		return nil, fmt.Errorf("smsc control: %w", err)
+		return nil, errors.Join(fmt.Errorf("smsc control: %w", err), listener.Close())
 	}
 	c.remove = append([]string{name, path}, c.remove...)
 	mux := http.NewServeMux()
@@ -74,10 +77,10 @@ func (s *server) startControl(dir string) (*control, error) {
 }
 
 func (c *control) stop() {
-	c.server.Close()
+	_ = c.server.Close()
 	<-c.done
 	for _, path := range c.remove {
-		os.Remove(path)
+		_ = os.Remove(path) // The socket goes with its listener.
 	}
 }
 
@@ -200,13 +203,13 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	e.Encode(v)
+	_ = e.Encode(v) // The client is gone.
 }
 
 func httpError(w http.ResponseWriter, code int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()}) // The client is gone.
 }
 
 // Client speaks to the control interface of the simulator that writes a log.
@@ -261,12 +264,12 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, in
 	if err != nil {
 		return fmt.Errorf("simulator: %w", err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read
 	if resp.StatusCode != http.StatusOK {
 		var e struct {
 			Error string `json:"error"`
 		}
-		json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&e)
+		_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&e) // The status says it too.
 		return fmt.Errorf("simulator: %s: %s", resp.Status, e.Error)
 	}
 	return json.NewDecoder(resp.Body).Decode(into)

@@ -163,7 +163,7 @@ func (s *server) appendText(dst []byte, b *block, seq uint32, d delivery, again 
 	b.text(recReply, x.record(int(d.number), seq, again))
 	sm := &smpp.DeliverSM{
 		Source:      smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: x.phone},
-		Destination: smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: x.number.addr},
+		Destination: x.number.address(),
 		ESMClass:    x.esm, DataCoding: x.dcs, ShortMessage: append(slices.Clone(p.udh), p.octets...),
 	}
 	out, err := smpp.Append(dst, smpp.StatusOK, seq, sm)

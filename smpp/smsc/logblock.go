@@ -164,7 +164,7 @@ func (b *block) submit(s *submitRecord) {
 	if s.tlvs != nil {
 		flags |= subTLVs
 	}
-	plainDest := s.destPhone != 0 && s.destType == typeE164 && decimalLen(s.destPhone.value()) == s.destPhone.digits()
+	plainDest := s.destPhone.plain() && s.destType == typeE164
 	if !plainDest {
 		more |= subDest
 	}
@@ -239,7 +239,7 @@ func (b *block) receipt(seq uint32, id uint64, number string, from phone, fromTy
 	b.endRun()
 	b.records++
 	var flags byte
-	plain := fromType == typeE164 && decimalLen(from.value()) == from.digits()
+	plain := fromType == typeE164 && from.plain()
 	if !plain {
 		flags |= delDest
 	}
@@ -443,13 +443,4 @@ func appendBytes(dst, b []byte) []byte {
 func appendString(dst []byte, s string) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	return append(dst, s...)
-}
-
-func decimalLen(v uint64) int {
-	n := 1
-	for v >= 10 {
-		v /= 10
-		n++
-	}
-	return n
 }

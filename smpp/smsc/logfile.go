@@ -107,8 +107,7 @@ func lockLog(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("smsc log: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("smsc log %s: another simulator writes it: %w", dir, err)
+		return nil, errors.Join(fmt.Errorf("smsc log %s: another simulator writes it: %w", dir, err), f.Close())
 	}
 	return f, nil
 }

@@ -52,7 +52,7 @@ func readSegment(path string, d *decoder, yield func(*Entry) error) (good, size 
 	if err != nil {
 		return 0, 0, fmt.Errorf("smsc log: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	good, err = readBlocks(bufio.NewReaderSize(f, 1<<20), filepath.Base(path), d, yield)
 	if err != nil {
 		return good, 0, err

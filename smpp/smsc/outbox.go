@@ -25,7 +25,8 @@ type outbox struct {
 	answers   *wheel[response]
 	ready     queue[response]
 	receipts  *receiptWheel
-	spare     chunks[delivery] // of the two queues
+	spare     chunks[delivery] // of all that holds deliveries
+	free      chunks[response] // of all that holds answers
 	due       queue[delivery]
 	texts     queue[delivery] // from phones: they don't wait behind receipts
 	window    []inflight      // ring by sequence number
@@ -56,7 +57,7 @@ func (b *outbox) open(window int, nowMs uint32) {
 		size *= 2
 	}
 	b.wake, b.space, b.said = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{})
-	b.answers = newWheel[response](answerSlots, 1, nowMs)
+	b.answers = newWheel(answerSlots, 1, nowMs, responseDue, &b.free)
 	b.window, b.windowMax = make([]inflight, size), window
 }
 
@@ -64,7 +65,7 @@ func (b *outbox) open(window int, nowMs uint32) {
 func (b *outbox) receive(nowMs uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.receipts = newReceiptWheel(nowMs)
+	b.receipts = newReceiptWheel(nowMs, &b.spare)
 	b.receiving = true
 }
 
@@ -90,11 +91,12 @@ func (b *outbox) addAnswers(batch []response, nowMs uint32) (full bool) {
 	}
 	b.mu.Lock()
 	first := batch[0].due
-	for _, r := range batch {
+	for i := range batch {
+		r := &batch[i]
 		if int32(r.due-nowMs) <= 0 {
-			b.ready.push(&b.answers.chunks, r)
+			b.ready.push(&b.free, *r)
 		} else {
-			b.answers.add(r)
+			b.answers.add(r, r.due)
 		}
 		if int32(r.due-first) < 0 {
 			first = r.due
@@ -149,9 +151,10 @@ func (b *outbox) addDeliveries(batch []delivery, nowMs uint32) bool {
 		return false
 	}
 	first := batch[0].due
-	for _, d := range batch {
+	for i := range batch {
+		d := &batch[i]
 		if int32(d.due-nowMs) <= 0 {
-			b.line(d)
+			b.line(*d)
 		} else {
 			b.receipts.add(d, nowMs)
 		}
@@ -249,7 +252,7 @@ func (b *outbox) close() []delivery {
 		}
 		out = append(out, d)
 	}
-	b.receipts.drain(func(d delivery) { out = append(out, d) })
+	b.receipts.drain(func(batch []delivery) { out = append(out, batch...) })
 	return out
 }
 

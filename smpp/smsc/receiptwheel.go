@@ -5,6 +5,7 @@ package smsc
 // seconds: every entry then lands in a chunk that has left the processor's cache since the one before it.
 type receiptWheel struct {
 	fine, coarse *wheel[delivery]
+	refine       func([]delivery)
 }
 
 const (
@@ -18,24 +19,31 @@ const (
 	coarseTurnMs = coarseSlotMs / 2
 )
 
-func newReceiptWheel(nowMs uint32) *receiptWheel {
-	w := &receiptWheel{newWheel[delivery](fineSlots, fineSlotMs, nowMs), newWheel[delivery](coarseSlots, coarseSlotMs, nowMs)}
-	w.coarse.turn(nowMs+coarseLeadMs, nil)
+func newReceiptWheel(nowMs uint32, spare *chunks[delivery]) *receiptWheel {
+	w := &receiptWheel{
+		fine:   newWheel(fineSlots, fineSlotMs, nowMs, deliveryDue, spare),
+		coarse: newWheel(coarseSlots, coarseSlotMs, nowMs+coarseLeadMs, deliveryDue, spare),
+	}
+	w.refine = func(batch []delivery) {
+		for i := range batch {
+			w.fine.add(&batch[i], batch[i].due)
+		}
+	}
 	return w
 }
 
 func (w *receiptWheel) len() int { return w.fine.n + w.coarse.n }
 
-func (w *receiptWheel) add(d delivery, nowMs uint32) {
+func (w *receiptWheel) add(d *delivery, nowMs uint32) {
 	if int32(d.due-nowMs) <= coarseLeadMs {
-		w.fine.add(d)
+		w.fine.add(d, d.due)
 	} else {
-		w.coarse.add(d)
+		w.coarse.add(d, d.due)
 	}
 }
 
-func (w *receiptWheel) turn(nowMs uint32, emit func(delivery)) {
-	w.coarse.turn(nowMs+coarseLeadMs, w.fine.add)
+func (w *receiptWheel) turn(nowMs uint32, emit func([]delivery)) {
+	w.coarse.turn(nowMs+coarseLeadMs, w.refine)
 	w.fine.turn(nowMs, emit)
 }
 
@@ -47,7 +55,7 @@ func (w *receiptWheel) aheadMs() int {
 	return coarseTurnMs
 }
 
-func (w *receiptWheel) drain(emit func(delivery)) {
+func (w *receiptWheel) drain(emit func([]delivery)) {
 	w.fine.drain(emit)
 	w.coarse.drain(emit)
 }

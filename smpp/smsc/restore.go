@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"time"
 
 	"fanline/smpp"
 )
@@ -73,17 +72,17 @@ func (s *server) restore(dir string) error {
 }
 
 // cutTail keeps what is cut off in a file beside the segment: it is evidence.
-func cutTail(path string, good int64) error {
+func cutTail(path string, good int64) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("smsc log: %w", err)
 	}
-	defer f.Close()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	aside, err := os.Create(fmt.Sprintf("%s.torn-%d", path, good))
 	if err != nil {
 		return fmt.Errorf("smsc log: %w", err)
 	}
-	defer aside.Close()
+	defer func() { err = errors.Join(err, aside.Close()) }()
 	if _, err := f.Seek(good, 0); err != nil {
 		return fmt.Errorf("smsc log: %w", err)
 	}
@@ -229,8 +228,3 @@ func (s *server) ownerOf(systemID, addr string) (*account, *number) {
 	}
 	return a, s.number(a, addr)
 }
-
-// waitFor is how long a control request may ask to wait.
-const waitFor = 60 * time.Second
-
-var errNotRunning = errors.New("no simulator runs on this log")

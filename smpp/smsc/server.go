@@ -94,16 +94,14 @@ func (s *server) run(ctx context.Context, o Options, listening func(addr string)
 	s.addr = listener.Addr()
 	control, err := s.startControl(o.LogDir)
 	if err != nil {
-		listener.Close()
-		return err
+		return errors.Join(err, listener.Close())
 	}
 	defer control.stop()
 	if o.AddrFile != "" {
 		if err := writeAtomically(o.AddrFile, s.addr.String()+"\n"); err != nil {
-			listener.Close()
-			return err
+			return errors.Join(err, listener.Close())
 		}
-		defer os.Remove(o.AddrFile)
+		defer os.Remove(o.AddrFile) //nolint:errcheck // A file that is left names an address where nobody answers.
 	}
 	s.logger.Info("simulator listens", "addr", s.addr.String(), "log", o.LogDir, "owed", s.pending.Load())
 	listening(s.addr.String())
@@ -210,7 +208,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, idleExit time
 		s.log.run(logged, s.fail)
 	}()
 	err := s.wait(ctx, idleExit)
-	listener.Close()
+	err = errors.Join(err, listener.Close())
 	<-accepting
 	s.stop()
 	s.work.Wait()
@@ -252,7 +250,7 @@ func idleTick(idleExit time.Duration) time.Duration {
 }
 
 // connectionsMax bounds open connections; one more is closed at once.
-const connectionsMax = 4096
+const connectionsMax = 1024
 
 func (s *server) accept(listener net.Listener) {
 	for {
@@ -270,7 +268,7 @@ func (s *server) accept(listener net.Listener) {
 		s.mu.Lock()
 		if s.stopping || len(s.conns) >= connectionsMax {
 			s.mu.Unlock()
-			nc.Close()
+			_ = nc.Close()
 			continue
 		}
 		s.conns[c] = struct{}{}

@@ -129,8 +129,8 @@ func (s *stopRule) answered(id uint64, at place) {
 	}
 }
 
-// close makes the spans of the stops, once the whole log is known.
-func (s *stopRule) close() {
+// close makes the spans of the stops, once the whole log is known, and says whether there are any.
+func (s *stopRule) close() (any bool) {
 	for _, l := range s.lines {
 		slices.SortStableFunc(l.texts, func(a, b *phoneText) int { return compareInt64(a.at, b.at) })
 		var open *stopped
@@ -146,6 +146,7 @@ func (s *stopRule) close() {
 				}
 				if open.from.micros != 0 && !slices.Contains(l.stops, open) {
 					l.stops = append(l.stops, open)
+					any = true
 				}
 			case isStart(t.word) && open != nil:
 				open.to = t.at
@@ -153,6 +154,7 @@ func (s *stopRule) close() {
 			}
 		}
 	}
+	return any
 }
 
 // submit takes a submit, in the second reading.

@@ -15,7 +15,7 @@ import (
 func TestNothingLeavesAWheelEarlyOrIsLost(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, start := range []uint32{0, 12345, 1<<32 - 3000} { // the last one wraps on its way
-		w := newReceiptWheel(start)
+		w := newReceiptWheel(start, &chunks[delivery]{})
 		due := map[uint64]uint32{}
 		now, next := start, uint64(0)
 		latest := uint32(0)
@@ -27,19 +27,21 @@ func TestNothingLeavesAWheelEarlyOrIsLost(t *testing.T) {
 					d.due = now + 300_000 // more than a turn of the coarse wheel
 				}
 				due[d.id] = d.due
-				w.add(d, now)
+				w.add(&d, now)
 			}
 			now += uint32(rng.IntN(5))
-			w.turn(now, func(d delivery) {
-				want, ok := due[d.id]
-				if !ok {
-					t.Fatalf("%d left twice", d.id)
+			w.turn(now, func(batch []delivery) {
+				for _, d := range batch {
+					want, ok := due[d.id]
+					if !ok {
+						t.Fatalf("%d left twice", d.id)
+					}
+					if int32(want-now) > 0 {
+						t.Fatalf("%d left %d ms early", d.id, int32(want-now))
+					}
+					latest = max(latest, now-want)
+					delete(due, d.id)
 				}
-				if int32(want-now) > 0 {
-					t.Fatalf("%d left %d ms early", d.id, int32(want-now))
-				}
-				latest = max(latest, now-want)
-				delete(due, d.id)
 			})
 		}
 		if latest > 2*fineSlotMs+5 {
@@ -47,7 +49,11 @@ func TestNothingLeavesAWheelEarlyOrIsLost(t *testing.T) {
 		}
 		for range 320_000 / 4 {
 			now += 4
-			w.turn(now, func(d delivery) { delete(due, d.id) })
+			w.turn(now, func(batch []delivery) {
+				for _, d := range batch {
+					delete(due, d.id)
+				}
+			})
 		}
 		if len(due) != 0 || w.len() != 0 {
 			t.Errorf("%d never left, the wheel counts %d", len(due), w.len())
@@ -56,12 +62,16 @@ func TestNothingLeavesAWheelEarlyOrIsLost(t *testing.T) {
 }
 
 func TestDrainingAWheelGivesBackEverything(t *testing.T) {
-	w := newReceiptWheel(0)
+	w := newReceiptWheel(0, &chunks[delivery]{})
 	for i := range 1000 {
-		w.add(delivery{id: uint64(i), due: uint32(i * 37)}, 0)
+		w.add(&delivery{id: uint64(i), due: uint32(i * 37)}, 0)
 	}
 	seen := map[uint64]bool{}
-	w.drain(func(d delivery) { seen[d.id] = true })
+	w.drain(func(batch []delivery) {
+		for _, d := range batch {
+			seen[d.id] = true
+		}
+	})
 	if len(seen) != 1000 || w.len() != 0 {
 		t.Errorf("%d given back, %d left", len(seen), w.len())
 	}

@@ -2,12 +2,8 @@ package smsc
 
 import "math/bits"
 
-// timed is what a wheel holds: a small value without pointers that knows when it is due, in milliseconds since the
-// simulator started. Times wrap after 49 days; what is compared lies never further apart than half of that.
-type timed interface{ dueMs() uint32 }
-
-// chunkLen entries share one allocation. Small, because a wheel with thousands of slots may have one begun in each.
-const chunkLen = 24
+// chunkLen entries share one allocation, so that walking a slot is walking along memory. A chunk of deliveries is 4 KiB.
+const chunkLen = 120
 
 type chunk[T any] struct {
 	next *chunk[T] // first, so that the collector looks at one word of the chunk
@@ -22,7 +18,7 @@ type chunks[T any] struct {
 }
 
 // freeMax bounds how many unused chunks are kept; more go to the collector.
-const freeMax = 1 << 14
+const freeMax = 1 << 12
 
 func (c *chunks[T]) get() *chunk[T] {
 	k := c.free
@@ -96,17 +92,21 @@ func (q *queue[T]) each(visit func(*T) bool) {
 }
 
 // wheel is a timing wheel: slots of a power of two of milliseconds, entries further ahead than a turn wait for theirs.
-// A turn divides the range of the clock, so that slots stay in step when it wraps.
-type wheel[T timed] struct {
+// A turn divides the range of the clock, so that slots stay in step when it wraps: times are milliseconds since the
+// simulator started, wrap after 49 days, and are never compared further apart than half of that.
+type wheel[T any] struct {
 	slots []*chunk[T] // newest chunk of each slot first; their number is a power of two
 	shift uint8       // a slot is 1<<shift ms wide
 	pos   uint32      // ms: end of the slot turned to last
 	n     int
-	chunks[T]
+	far   int // entries that were further ahead than a turn when they came
+	due   func(*T) uint32
+	spare *chunks[T]
 }
 
-func newWheel[T timed](slots int, slotMs, nowMs uint32) *wheel[T] {
-	w := &wheel[T]{slots: make([]*chunk[T], slots), shift: uint8(bits.TrailingZeros32(slotMs))}
+// newWheel makes a wheel whose entries say when they are due; spare may be shared with others under the same lock.
+func newWheel[T any](slots int, slotMs, nowMs uint32, due func(*T) uint32, spare *chunks[T]) *wheel[T] {
+	w := &wheel[T]{slots: make([]*chunk[T], slots), shift: uint8(bits.TrailingZeros32(slotMs)), due: due, spare: spare}
 	w.pos = nowMs &^ (w.width() - 1)
 	return w
 }
@@ -116,30 +116,31 @@ func (w *wheel[T]) width() uint32 { return 1 << w.shift }
 // index is the place of the slot that ends at ms.
 func (w *wheel[T]) index(ms uint32) uint32 { return ms >> w.shift & uint32(len(w.slots)-1) }
 
-// add puts v into the slot that ends at or after its time, the next one when it is past.
-func (w *wheel[T]) add(v T) {
+// add puts v into the slot that ends at or after the time it is due, the next one when that is past.
+func (w *wheel[T]) add(v *T, due uint32) {
 	width := w.width()
-	at := (v.dueMs() + width - 1) &^ (width - 1)
+	at := (due + width - 1) &^ (width - 1)
 	if int32(at-w.pos) <= 0 {
 		at = w.pos + width
 	}
 	if turn := uint32(len(w.slots)) << w.shift; at-w.pos > turn {
 		at = w.pos + turn // comes by once a turn until it is due
+		w.far++
 	}
 	i := w.index(at)
 	k := w.slots[i]
 	if k == nil || k.n == chunkLen {
-		fresh := w.get()
+		fresh := w.spare.get()
 		fresh.next = k
 		w.slots[i], k = fresh, fresh
 	}
-	k.e[k.n] = v
+	k.e[k.n] = *v
 	k.n++
 	w.n++
 }
 
-// turn moves what is due by nowMs to emit.
-func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
+// turn hands what is due by nowMs to emit, some at a time; emit must not keep what it is handed.
+func (w *wheel[T]) turn(nowMs uint32, emit func([]T)) {
 	target := nowMs &^ (w.width() - 1)
 	for w.n > 0 && int32(target-w.pos) > 0 {
 		w.pos += w.width()
@@ -147,22 +148,32 @@ func (w *wheel[T]) turn(nowMs uint32, emit func(T)) {
 		k := w.slots[i]
 		w.slots[i] = nil
 		for k != nil {
-			for j := range k.n {
-				v := k.e[j]
-				w.n--
-				if int32(v.dueMs()-nowMs) > 0 {
-					w.add(v)
-				} else {
-					emit(v)
-				}
+			w.n -= k.n
+			if w.far == 0 {
+				emit(k.e[:k.n])
+			} else {
+				w.sift(k, nowMs, emit)
 			}
 			next := k.next
-			w.put(k)
+			w.spare.put(k)
 			k = next
 		}
 	}
 	if int32(target-w.pos) > 0 {
 		w.pos = target
+	}
+}
+
+// sift hands out what is due of a chunk and sends the rest round again.
+func (w *wheel[T]) sift(k *chunk[T], nowMs uint32, emit func([]T)) {
+	for j := range k.n {
+		v := &k.e[j]
+		if due := w.due(v); int32(due-nowMs) > 0 {
+			w.far--
+			w.add(v, due)
+		} else {
+			emit(k.e[j : j+1])
+		}
 	}
 }
 
@@ -179,17 +190,14 @@ func (w *wheel[T]) ahead() int {
 const aheadMax = 64
 
 // drain empties the wheel into emit, whatever its time.
-func (w *wheel[T]) drain(emit func(T)) {
+func (w *wheel[T]) drain(emit func([]T)) {
 	for i, k := range w.slots {
 		for ; k != nil; k = k.next {
-			for j := range k.n {
-				emit(k.e[j])
-			}
+			emit(k.e[:k.n])
 		}
 		w.slots[i] = nil
 	}
-	w.n = 0
-	w.free, w.count = nil, 0
+	w.n, w.far = 0, 0
 }
 
 // response is an answer to a submit that waits for its time.
@@ -201,7 +209,7 @@ type response struct {
 	data   bool // data_sm_resp
 }
 
-func (r response) dueMs() uint32 { return r.due }
+func responseDue(r *response) uint32 { return r.due }
 
 // delivery is a receipt, or a part of a text from a phone, on its way to the client.
 type delivery struct {
@@ -223,4 +231,4 @@ const (
 	deliverEarly = 1 << 2 // a receipt that must leave before the answer to its submit
 )
 
-func (d delivery) dueMs() uint32 { return d.due }
+func deliveryDue(d *delivery) uint32 { return d.due }

@@ -31,8 +31,8 @@ type writer struct {
 	heard    int64     // ms of the last read when that was looked at
 	misses   int       // enquire_link sent since
 	receipt  receiptWriter
-	emitted  func(delivery) // emit and emitAnswer as values, made once
-	answered func(response)
+	emitted  func([]delivery) // emit and emitAnswers as values, made once
+	answered func([]response)
 }
 
 // sending is a delivery with the number it goes out under.
@@ -44,7 +44,7 @@ type sending struct {
 // write says what is due until done closes.
 func (c *conn) write(done <-chan struct{}) {
 	w := &writer{c: c, checked: time.Now()}
-	w.emitted, w.answered = w.emit, w.emitAnswer
+	w.emitted, w.answered = w.emit, w.emitAnswers
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -56,7 +56,7 @@ func (c *conn) write(done <-chan struct{}) {
 		}
 		wait, more, ok := w.flush()
 		if !ok {
-			c.nc.Close() // the reader notices
+			_ = c.nc.Close() // the reader notices
 			return
 		}
 		if more {
@@ -102,7 +102,7 @@ func (w *writer) flush() (wait time.Duration, more, ok bool) {
 func (w *writer) bye() {
 	close(w.c.box.said)
 	if tcp, ok := w.c.nc.(*net.TCPConn); ok && w.c.box.hangUp {
-		tcp.CloseWrite()
+		_ = tcp.CloseWrite()
 	}
 }
 
@@ -114,7 +114,7 @@ func (w *writer) send() bool {
 		w.c.s.fail(err)
 		return false
 	}
-	w.c.nc.SetWriteDeadline(time.Now().Add(writeWithin))
+	_ = w.c.nc.SetWriteDeadline(time.Now().Add(writeWithin))
 	_, err := w.c.nc.Write(w.out)
 	return err == nil
 }
@@ -128,7 +128,7 @@ func (w *writer) collect() (bye []byte, wait time.Duration, more bool) {
 	b.control = b.control[:0]
 	wasFull := b.answers.n+b.ready.n >= answersMax
 	for len(w.answers) < flushAnswers {
-		r, ok := b.ready.pop(&b.answers.chunks)
+		r, ok := b.ready.pop(&b.free)
 		if !ok {
 			break
 		}
@@ -167,22 +167,24 @@ func (w *writer) deliver(d delivery) {
 	w.batch = append(w.batch, sending{w.c.box.place(d, w.at.ms), d})
 }
 
-// emit takes a delivery that is due: into the batch while the window has room and nothing stands in line before it.
-func (w *writer) emit(d delivery) {
+// emit takes deliveries that are due: into the batch while the window has room and nothing stands in line before them.
+func (w *writer) emit(due []delivery) {
 	b := &w.c.box
-	if b.unacked < b.windowMax && b.due.n == 0 && b.texts.n == 0 {
-		w.deliver(d)
-		return
+	for i := range due {
+		if b.unacked < b.windowMax && b.due.n == 0 && b.texts.n == 0 {
+			w.deliver(due[i])
+		} else {
+			b.line(due[i])
+		}
 	}
-	b.line(d)
 }
 
-func (w *writer) emitAnswer(r response) {
-	if len(w.answers) < flushAnswers {
-		w.answers = append(w.answers, r)
-		return
+func (w *writer) emitAnswers(due []response) {
+	room := max(0, min(flushAnswers-len(w.answers), len(due)))
+	w.answers = append(w.answers, due[:room]...)
+	for _, r := range due[room:] {
+		w.c.box.ready.push(&w.c.box.free, r)
 	}
-	w.c.box.ready.push(&w.c.box.answers.chunks, r)
 }
 
 // nextFlush is when something may be due next; idle connections sleep until woken.
@@ -220,7 +222,7 @@ func (w *writer) housekeep(b *outbox) {
 		w.misses++
 		w.out, _ = smpp.Append(w.out, smpp.StatusOK, enquireSequence, &smpp.EnquireLink{})
 	case silent >= limit*3:
-		w.c.nc.Close() // asked twice in vain
+		_ = w.c.nc.Close() // asked twice in vain
 	}
 }
 

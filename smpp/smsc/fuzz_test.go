@@ -1,0 +1,60 @@
+package smsc
+
+import (
+	"net"
+	"testing"
+
+	"fanline/smpp"
+)
+
+// FuzzTake holds that no octets from a client make the simulator panic, read too far, or write a log that can't be read.
+func FuzzTake(f *testing.F) {
+	sm := submitTo("13125550001", "hello")
+	sm.Options = sm.Options.Append(TagKey, []byte("b1.2")).Append(smpp.TagSarMsgRefNum, []byte{0, 1}).Append(smpp.TagSarTotalSegments, []byte{2}).Append(smpp.TagSarSegmentSeqnum, []byte{2})
+	long := submitTo("0049", "\x05\x00\x03\x01\x02\x01text")
+	long.ESMClass = smpp.ESMUDHI
+	for _, p := range []smpp.PDU{
+		sm, long, &smpp.DataSM{}, &smpp.QuerySM{MessageID: "7"}, &smpp.Unbind{}, &smpp.EnquireLink{}, &smpp.DeliverSMResp{},
+		&smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "acme", Password: "secret"}, &smpp.GenericNack{},
+	} {
+		b, err := smpp.Append(nil, 0, 1, p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, true)
+		f.Add(append(b, b...), false)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, bound bool) {
+		o := Options{Accounts: testAccounts(), Scenario: quick(), LogDir: t.TempDir()}
+		s, err := prepare(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		defer ours.Close()
+		c := newConn(s, ours)
+		c.at = s.now()
+		if bound {
+			pdu, err := smpp.Append(nil, 0, 1, &smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "acme", Password: "secret"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.take(pdu) != len(pdu) || !c.flush() {
+				t.Fatal("the bind failed")
+			}
+		}
+		c.at = s.now()
+		used := c.take(b)
+		if used > len(b) {
+			t.Fatalf("used %d of %d octets", used, len(b))
+		}
+		c.flush()
+		if err := s.log.close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Audit(o.LogDir); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
