@@ -241,7 +241,7 @@ func (n *node) parts() []part {
 		parts = append(parts, part{"clickhouse", n.runClickHouse})
 	}
 	parts = append(parts,
-		part{"sink", simple(n.sink.Run)},
+		part{"sink", simple(n.runSink)},
 		part{"retention", simple(n.runRetention)},
 		part{"outbox", simple(n.runRelay)},
 		part{"carriers", n.carriers.run},
@@ -265,6 +265,17 @@ func simple(run func(ctx context.Context) error) func(context.Context, func()) e
 func (n *node) runClickHouse(ctx context.Context, ready func()) error {
 	ready()
 	return ignoreCanceled(n.clickhouse.Run(ctx))
+}
+
+// runSink begins when the embedded ClickHouse has come up; later it waits by
+// itself for one that is away, and says so.
+func (n *node) runSink(ctx context.Context) error {
+	if n.clickhouse != nil {
+		if err := n.clickhouse.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return n.sink.Run(ctx)
 }
 
 // runRelay carries the store's outbox to the log.

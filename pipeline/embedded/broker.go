@@ -208,12 +208,24 @@ func (b *Broker) Close() error {
 	b.mu.Unlock()
 	b.stop()
 	<-b.stopped
-	if n := b.listener.open(); n > 0 {
+	if n := b.await(clientsLeave); n > 0 {
 		b.log.Warn("broker closes before its clients", "connections", n)
 	}
 	b.cluster.Close()
 	err := b.syncer.flushWhole()
 	return errors.Join(err, removeIfThere(filepath.Join(b.dir, sessionFile)), removeIfThere(AddressFile(b.config.Dir)), b.release())
+}
+
+// clientsLeave is how long Close waits for connections whose clients have gone:
+// the broker notices once a fetch that it holds for them is over.
+const clientsLeave = time.Second
+
+// await waits for all connections to end and returns how many have not.
+func (b *Broker) await(within time.Duration) int64 {
+	for deadline := time.Now().Add(within); b.listener.open() > 0 && time.Now().Before(deadline); {
+		time.Sleep(2 * time.Millisecond)
+	}
+	return b.listener.open()
 }
 
 // release gives back what start took, as far as it came.
