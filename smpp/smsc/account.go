@@ -156,9 +156,7 @@ func (a *account) receive(c *conn, nowMs uint32) {
 	a.parked = nil
 	a.receivers = append(a.receivers, c)
 	a.mu.Unlock()
-	if len(parked) > 0 {
-		a.deliver(parked, c, nowMs)
-	}
+	a.deliver(parked, nowMs)
 }
 
 // leave ends a connection's bind; it gets nothing more.
@@ -169,12 +167,9 @@ func (a *account) leave(c *conn) {
 	a.receivers = slices.DeleteFunc(a.receivers, func(r *conn) bool { return r == c })
 }
 
-// deliver hands over deliveries to one connection, first the preferred one; without any they wait for the next bind.
-func (a *account) deliver(batch []delivery, prefer *conn, nowMs uint32) {
+// deliver hands deliveries to a connection, in turn; without any they wait for the next bind.
+func (a *account) deliver(batch []delivery, nowMs uint32) {
 	if len(batch) == 0 {
-		return
-	}
-	if prefer != nil && prefer.box.addDeliveries(batch, nowMs) {
 		return
 	}
 	for {
@@ -187,7 +182,7 @@ func (a *account) deliver(batch []delivery, prefer *conn, nowMs uint32) {
 		a.next++
 		c := a.receivers[a.next%len(a.receivers)]
 		a.mu.Unlock()
-		if c.box.addDeliveries(batch, nowMs) {
+		if _, taken := c.box.add(nil, batch, nowMs); taken {
 			return
 		}
 		// That connection is closing: it takes itself off the list before it gives back what it holds.
@@ -199,17 +194,6 @@ func (a *account) drop(c *conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.receivers = slices.DeleteFunc(a.receivers, func(r *conn) bool { return r == c })
-}
-
-// receiver picks who gets the next receipts when they may come on any bind.
-func (a *account) receiver() *conn {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.receivers) == 0 {
-		return nil
-	}
-	a.next++
-	return a.receivers[a.next%len(a.receivers)]
 }
 
 // owes says whether a receipt of a message is still to come. It looks everywhere: query_sm is rare.

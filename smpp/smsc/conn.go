@@ -123,7 +123,7 @@ func (c *conn) leave() {
 	c.block.event(CommandClosed, false, smpp.StatusOK, 0, name, c.reason)
 	c.writeLog()
 	if c.account != nil {
-		c.account.deliver(rest, nil, at.ms)
+		c.account.deliver(rest, at.ms)
 		c.s.logger.Info("bind ended", "account", name, "conn", c.id, "reason", c.reason, "owed", len(rest))
 	}
 }
@@ -224,19 +224,23 @@ func (c *conn) flush() bool {
 		c.box.receive(c.at.ms)
 		c.account.receive(c, c.at.ms)
 	}
-	if len(c.owed) > 0 {
-		c.s.pending.Add(int64(len(c.owed)))
-		to := c
-		if c.s.plan.spread || c.kind == smpp.BindTransmitterID {
-			to = nil
-		}
-		c.account.deliver(c.owed, to, c.at.ms)
+	if c.dropped {
+		c.answers = c.answers[:0]
+	}
+	c.s.pending.Add(int64(len(c.owed)))
+	here := c.owed
+	if c.s.plan.spread {
+		here = nil
+	}
+	full, taken := c.box.add(c.answers, here, c.at.ms)
+	if len(c.owed) > 0 && (!taken || c.s.plan.spread) {
+		c.account.deliver(c.owed, c.at.ms)
 	}
 	if c.dropped {
 		reset(c.nc)
 		return false
 	}
-	for full := c.box.addAnswers(c.answers, c.at.ms); full; full = c.box.full() {
+	for ; full; full = c.box.full() {
 		select {
 		case <-c.box.space:
 		case <-c.written: // it gave up: the client doesn't read

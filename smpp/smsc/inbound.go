@@ -128,7 +128,7 @@ func (s *server) owe(x *inbound, nowMs uint32) {
 		}
 	}
 	s.pending.Add(int64(len(batch)))
-	x.account.deliver(batch, nil, nowMs)
+	x.account.deliver(batch, nowMs)
 }
 
 func (s *server) findNumber(addr string) *number {

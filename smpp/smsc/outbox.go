@@ -84,22 +84,31 @@ func (b *outbox) say(pdu []byte) {
 	wakeUp(b.wake)
 }
 
-// addAnswers takes answers, those due at once apart from those for later. It returns whether the reader must wait.
-func (b *outbox) addAnswers(batch []response, nowMs uint32) (full bool) {
-	if len(batch) == 0 {
-		return false
-	}
+// add takes what one read came to: answers, and deliveries where they go out here. Both at once, so that the writer is
+// woken once. It says whether the reader must wait, and whether the deliveries were taken: not by a connection that is
+// closing or doesn't receive.
+func (b *outbox) add(answers []response, deliveries []delivery, nowMs uint32) (full, taken bool) {
 	b.mu.Lock()
-	first := batch[0].due
-	for i := range batch {
-		r := &batch[i]
+	first := nowMs + 1<<30
+	for i := range answers {
+		r := &answers[i]
 		if int32(r.due-nowMs) <= 0 {
 			b.ready.push(&b.free, *r)
 		} else {
 			b.answers.add(r, r.due)
 		}
-		if int32(r.due-first) < 0 {
-			first = r.due
+		first = earlier(first, r.due)
+	}
+	taken = !b.closed && !b.draining && b.receiving
+	if taken {
+		for i := range deliveries {
+			d := &deliveries[i]
+			if int32(d.due-nowMs) <= 0 {
+				b.line(*d)
+			} else {
+				b.receipts.add(d, nowMs)
+			}
+			first = earlier(first, d.due)
 		}
 	}
 	wake := b.early(first, nowMs)
@@ -108,7 +117,14 @@ func (b *outbox) addAnswers(batch []response, nowMs uint32) (full bool) {
 	if wake {
 		wakeUp(b.wake)
 	}
-	return full
+	return full, taken
+}
+
+func earlier(a, b uint32) uint32 {
+	if int32(b-a) < 0 {
+		return b
+	}
+	return a
 }
 
 // early says whether something due at first wouldn't be served in time by the writer's next round.
@@ -141,33 +157,6 @@ func (b *outbox) full() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.answers.n+b.ready.n >= answersMax
-}
-
-// addDeliveries takes deliveries unless the connection is closing or never receives.
-func (b *outbox) addDeliveries(batch []delivery, nowMs uint32) bool {
-	b.mu.Lock()
-	if b.closed || b.draining || !b.receiving {
-		b.mu.Unlock()
-		return false
-	}
-	first := batch[0].due
-	for i := range batch {
-		d := &batch[i]
-		if int32(d.due-nowMs) <= 0 {
-			b.line(*d)
-		} else {
-			b.receipts.add(d, nowMs)
-		}
-		if int32(d.due-first) < 0 {
-			first = d.due
-		}
-	}
-	wake := b.early(first, nowMs)
-	b.mu.Unlock()
-	if wake {
-		wakeUp(b.wake)
-	}
-	return true
 }
 
 // ackResult is what a deliver_sm_resp did.

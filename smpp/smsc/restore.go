@@ -188,7 +188,7 @@ func (s *server) takeUp(r *recovery) {
 	for a, batch := range batches {
 		slices.SortFunc(batch, func(x, y delivery) int { return int(int32(x.due - y.due)) })
 		s.pending.Add(int64(len(batch)))
-		a.deliver(batch, nil, now.ms)
+		a.deliver(batch, now.ms)
 	}
 	gone += s.takeUpTexts(r, now.ms)
 	if gone > 0 {
