@@ -106,9 +106,7 @@ func (b *bind) once(ctx context.Context, host string) (lasted time.Duration, err
 	began := time.Now()
 	b.up(host, l.s)
 	err = b.carry(ctx, l)
-	if l.port != nil {
-		l.port.Detach()
-	}
+	l.leave()
 	if err == nil && ctx.Err() == nil {
 		err = errOutOfStep
 	}
@@ -130,7 +128,7 @@ func (b *bind) open(ctx context.Context, host string) (*link, error) {
 	if a.Password != nil {
 		password = a.Password()
 	}
-	l := &link{profile: a.Profile, log: b.log, outOfStep: make(chan struct{}, 1)}
+	l := &link{profile: a.Profile, window: a.Window, log: b.log, outOfStep: make(chan struct{}, 1)}
 	l.s, err = session.Open(ctx, conn, session.Config{
 		Kind: b.carrier.kind, SystemID: a.SystemID, Password: password, SystemType: a.SystemType, Window: a.Window,
 		EnquireInterval: a.EnquireLink, ResponseTimeout: a.Response, UnbindTimeout: unbindTimeout, Logger: b.log,

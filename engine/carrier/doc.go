@@ -7,16 +7,11 @@
 // It refuses to know what a broadcast is, when something may be sent and what
 // the log is made of: it is handed functions for those.
 //
-//	profile, err := carrier.NewProfile(carrier.Settings{Name: "acme"})
 //	inbound, err := carrier.NewInbound(carrier.InboundConfig{Partitions: 12, Log: log, Revokes: classify, Stop: e.Stop})
-//	pool, err := carrier.NewPool(carrier.PoolConfig{
-//		Accounts: []carrier.Account{{Name: "acme", Profile: profile, Hosts: hosts, Binds: 4, Window: 1000}},
-//		Attach:   func(…) carrier.Port { return e.Attach(…) },
-//		Inbound:  inbound,
-//	})
-//	go inbound.Run(ctx)
-//	err = pool.Run(binds) // inbound must outlive it: its sessions wait for the answers
+//	pool, err := carrier.NewPool(carrier.PoolConfig{Accounts: accounts, Attach: attach, Inbound: inbound})
+//	go inbound.Run(intake)
+//	err = pool.Run(ctx)
 //
-// In the order of stopping, the engine's intake comes first, then the pool
-// unbinds, then inbound drains.
+// The package's example wires all of it. In the order of stopping, the
+// engine's intake comes first, then the pool unbinds, then inbound drains.
 package carrier

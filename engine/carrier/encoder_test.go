@@ -84,8 +84,12 @@ func TestEncodedPartsAreWhatThePlainEncoderWrites(t *testing.T) {
 		d      time.Duration
 		period string
 	}{
-		{4 * time.Hour, "000000040000000R"}, {0, ""}, {time.Minute, "000000000100000R"}, {1500 * time.Millisecond, "000000000002000R"},
-		{3*24*time.Hour + 5*time.Hour + 6*time.Minute + 7*time.Second, "000003050607000R"}, {900 * time.Hour * 24, "000030000000000R"},
+		{4 * time.Hour, "000000040000000R"},
+		{0, ""},
+		{time.Minute, "000000000100000R"},
+		{1500 * time.Millisecond, "000000000002000R"},
+		{3*24*time.Hour + 5*time.Hour + 6*time.Minute + 7*time.Second, "000003050607000R"},
+		{900 * time.Hour * 24, "000030000000000R"},
 	}
 	for _, key := range []bool{true, false} {
 		e := NewEncoder(profileOf(t, func(s *Settings) {

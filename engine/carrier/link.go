@@ -2,7 +2,7 @@ package carrier
 
 import (
 	"log/slog"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"fanline/engine"
@@ -18,14 +18,19 @@ type link struct {
 	s       *session.Session // set before Run
 	port    Port             // nil on a receiver bind
 	intake  *Intake
+	window  int
 	answers []engine.Answer
 	// outOfStep has a place for one: a status said that only a new bind helps.
 	outOfStep chan struct{}
-	warned    time.Time    // when a sender that is not allowed was last spoken of
-	refused   atomic.Int64 // submits that no sender of ours may send
+	warned    time.Time // when a sender that is not allowed was last spoken of
+	refused   int       // submits that no sender of ours may send
+	left      sync.Once
 }
 
-// Write hands parts to the session, as many as it takes.
+// Write hands parts to the session, as many as it takes. A session that takes
+// none although its window has room is ending: until the answers under way have
+// come it would look like the bind with most room, so it is detached at once.
+// Write is called by one goroutine, the engine's event loop.
 func (l *link) Write(items []engine.Item) (n int) {
 	var chunk [64]session.Item
 	for n < len(items) {
@@ -35,11 +40,32 @@ func (l *link) Write(items []engine.Item) (n int) {
 		}
 		took := l.s.Submit(chunk[:some])
 		n += took
-		if took < some {
+		if took > 0 {
+			continue
+		}
+		if l.s.Inflight() == l.window {
 			break
 		}
+		// There is room, and nobody but us fills it.
+		if l.s.Submit(chunk[:1]) == 0 {
+			l.leave()
+			break
+		}
+		n++
 	}
 	return n
+}
+
+// leave detaches the bind, once, and takes back what has not begun to be
+// written, since nobody will revoke it from now on. What is written is still
+// answered.
+func (l *link) leave() {
+	l.left.Do(func() {
+		l.s.Revoke(func(uint64) bool { return true })
+		if l.port != nil {
+			l.port.Detach()
+		}
+	})
 }
 
 // Revoke takes parts back whose writing has not begun.
@@ -71,11 +97,11 @@ func (l *link) look(o *session.Outcome) {
 		default: // It is ending already.
 		}
 	case smpp.ClassSender:
-		l.refused.Add(1)
+		l.refused++
 		if o.At.Sub(l.warned) >= time.Minute {
 			l.warned = o.At
 			l.log.Error("the carrier takes nothing from a sender of ours: its number or its agreement needs looking after",
-				slog.String("status", o.Status.String()), slog.Int64("refused", l.refused.Load()))
+				slog.String("status", o.Status.String()), slog.Int("refused", l.refused))
 		}
 	}
 }

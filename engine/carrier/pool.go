@@ -36,6 +36,8 @@ type Account struct {
 // Port is where the binds hand in what became of their parts; *engine.Port.
 type Port interface {
 	Answers(batch []engine.Answer)
+	// Detach is called once, when the bind takes nothing more. Answers to what
+	// it was writing may come afterwards, within seconds.
 	Detach()
 }
 

@@ -131,23 +131,38 @@ func TestReceiptsSayWhoseMessageTheyAreAbout(t *testing.T) {
 		want    engine.Receipt
 		ok      bool
 	}{
-		{"in text", profileOf(t, nil), receiptPDU(t, "DELIVRD", nil),
-			engine.Receipt{ID: []byte("1776000000000001"), State: message.Delivered, Err: "000", Phone: 13125550199, To: 17735550100}, true},
-		{"with the addresses the other way round", profileOf(t, func(s *Settings) { s.Member = "destination_addr" }),
+		{
+			"in text", profileOf(t, nil), receiptPDU(t, "DELIVRD", nil),
+			engine.Receipt{ID: []byte("1776000000000001"), State: message.Delivered, Err: "000", Phone: 13125550199, To: 17735550100},
+			true,
+		},
+		{
+			"with the addresses the other way round", profileOf(t, func(s *Settings) { s.Member = "destination_addr" }),
 			receiptPDU(t, "UNDELIV", func(d *smpp.DeliverSM) { d.ShortMessage = receiptText("9", "UNDELIV", "21b") }),
-			engine.Receipt{ID: []byte("9"), State: message.Failed, Err: "21b", Phone: 17735550100, To: 13125550199}, true},
+			engine.Receipt{ID: []byte("9"), State: message.Failed, Err: "21b", Phone: 17735550100, To: 13125550199},
+			true,
+		},
 		{"in TLVs, unmarked", profileOf(t, nil), receiptPDU(t, "", func(d *smpp.DeliverSM) {
 			d.ESMClass, d.ShortMessage = 0, nil
 			d.Options = d.Options.Append(smpp.TagReceiptedMessageID, []byte("abc\x00")).Append(smpp.TagMessageState, []byte{smpp.StateExpired})
 		}), engine.Receipt{ID: []byte("abc"), State: message.Expired, Phone: 13125550199, To: 17735550100}, true},
-		{"of another base", profileOf(t, func(s *Settings) { s.IDBase = "hex_to_decimal" }),
+		{
+			"of another base", profileOf(t, func(s *Settings) { s.IDBase = "hex_to_decimal" }),
 			receiptPDU(t, "", func(d *smpp.DeliverSM) { d.ShortMessage = receiptText("0031263", "DELIVRD", "0") }),
-			engine.Receipt{ID: []byte("7a1f"), State: message.Delivered, Err: "0", Phone: 13125550199, To: 17735550100}, true},
-		{"that is intermediate", profileOf(t, func(s *Settings) { s.States = map[string]string{"DELIVRD": "delivered"} }),
+			engine.Receipt{ID: []byte("7a1f"), State: message.Delivered, Err: "0", Phone: 13125550199, To: 17735550100},
+			true,
+		},
+		{
+			"that is intermediate", profileOf(t, func(s *Settings) { s.States = map[string]string{"DELIVRD": "delivered"} }),
 			receiptPDU(t, "DELIVRD", func(d *smpp.DeliverSM) { d.ESMClass = smpp.ESMIntermediateReceipt }),
-			engine.Receipt{ID: []byte("1776000000000001"), State: message.Open, Err: "000", Phone: 13125550199, To: 17735550100}, true},
-		{"without a phone", profileOf(t, nil), receiptPDU(t, "DELIVRD", func(d *smpp.DeliverSM) { d.Source.Addr = "" }),
-			engine.Receipt{ID: []byte("1776000000000001"), State: message.Delivered, Err: "000", To: 17735550100}, true},
+			engine.Receipt{ID: []byte("1776000000000001"), State: message.Open, Err: "000", Phone: 13125550199, To: 17735550100},
+			true,
+		},
+		{
+			"without a phone", profileOf(t, nil), receiptPDU(t, "DELIVRD", func(d *smpp.DeliverSM) { d.Source.Addr = "" }),
+			engine.Receipt{ID: []byte("1776000000000001"), State: message.Delivered, Err: "000", To: 17735550100},
+			true,
+		},
 		{"that is none", profileOf(t, nil), receiptPDU(t, "DELIVRD", func(d *smpp.DeliverSM) { d.ESMClass = 0 }), engine.Receipt{}, false},
 		{"that is cut off", profileOf(t, nil), receiptPDU(t, "DELIVRD", nil)[:30], engine.Receipt{}, false},
 		{"that is nothing", profileOf(t, nil), nil, engine.Receipt{}, false},
