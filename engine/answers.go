@@ -33,8 +33,8 @@ func (e *Engine) Attach(name string, id uint32, window int, conn Bind) *Port {
 // Answers hands in what became of parts; it copies what it keeps.
 func (p *Port) Answers(batch []Answer) { p.e.in.post(event{answers: batch, port: p}) }
 
-// Detach tells the engine that the bind is gone; all its answers have been
-// handed in before.
+// Detach tells the engine that the bind takes nothing more and has nothing left
+// that could be revoked. Answers to what it wrote may still come.
 func (p *Port) Detach() {
 	p.e.call(func(time.Time) {
 		p.b.up = false

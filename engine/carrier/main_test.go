@@ -98,7 +98,6 @@ func (l *fakeLog) of(topic string) (found []journal.Entry) {
 type fakeEngine struct {
 	mu     sync.Mutex
 	up     []*fakePort // attached and not detached
-	ever   []*fakePort
 	events []string // in order: attach, answers, detach
 }
 
@@ -115,7 +114,7 @@ func (e *fakeEngine) Attach(carrier string, bind uint32, window int, conn engine
 	p := &fakePort{e: e, carrier: carrier, bind: bind, window: window, conn: conn}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.up, e.ever, e.events = append(e.up, p), append(e.ever, p), append(e.events, "attach")
+	e.up, e.events = append(e.up, p), append(e.events, "attach")
 	return p
 }
 
@@ -322,7 +321,7 @@ func (s *fakeSession) answered(t testing.TB) map[uint32]smpp.Status {
 	return all
 }
 
-// numbersOf are the words of tests.
+// Whose texts the tests are about.
 const (
 	ourNumber = message.Phone(17735550100)
 	member    = message.Phone(13125550199)
