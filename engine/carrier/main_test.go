@@ -98,7 +98,7 @@ func (l *fakeLog) of(topic string) (found []journal.Entry) {
 type fakeEngine struct {
 	mu     sync.Mutex
 	up     []*fakePort // attached and not detached
-	events []string // in order: attach, answers, detach
+	events []string    // in order: attach, answers, detach
 }
 
 type fakePort struct {
