@@ -340,6 +340,7 @@ func (w *world) plan(p int32) {
 func worldMember(p int32, r message.Rank) message.MemberID {
 	return message.MemberID(uint32(p)*100_000 + uint32(r))
 }
+
 func worldPhone(p int32, r message.Rank) message.Phone {
 	return message.Phone(12020000000 + uint64(p)*100_000 + uint64(r))
 }

@@ -223,11 +223,14 @@ func (e *Engine) periodic(now time.Time) {
 	}
 	e.nextSnap = now.Add(e.cfg.SnapshotEvery / time.Duration(len(e.parts)))
 	e.snapTurn = (e.snapTurn + 1) % len(e.parts)
+	ms := now.UnixMilli()
+	if e.snapTurn == 0 {
+		e.forget(ms)
+	}
 	p := e.parts[e.snapTurn]
 	if p == nil || !p.ready {
 		return
 	}
-	ms := now.UnixMilli()
 	e.expire(p, ms)
 	for id, at := range p.recent {
 		if ms-at > recentFor.Milliseconds() {
@@ -236,6 +239,26 @@ func (e *Engine) periodic(now time.Time) {
 	}
 	if p.changed {
 		e.due(p)
+	}
+}
+
+// stopKept is how long the moment of a STOP is remembered, beside the STOP
+// itself: a reply to an older text is never on its way for longer.
+const stopKept = 24 * time.Hour
+
+// forget lets go what only recent events need.
+func (e *Engine) forget(ms int64) {
+	for _, n := range e.lanes {
+		for phone, at := range n.stopped {
+			if ms-at > stopKept.Milliseconds() {
+				delete(n.stopped, phone)
+			}
+		}
+	}
+	for token, o := range e.late {
+		if o.expires(e) < ms {
+			delete(e.late, token)
+		}
 	}
 }
 

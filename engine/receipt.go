@@ -194,7 +194,10 @@ func (e *Engine) expire(p *partition, ms int64) {
 	p.table.Sweep(ms, 1<<30, func(h handleOf, w *receipts.Waiting) {
 		if w.State == message.Submitted {
 			e.finish(p, h, w, message.NoReceipt, ms, "")
+			return
 		}
+		delete(p.ids, h) // Parts of it were never decided: it is final by another way.
+		p.table.Free(h)
 	})
 	limit := ms - max(e.cfg.Grace, time.Minute).Milliseconds()
 	for key, early := range p.parked {
