@@ -139,3 +139,6 @@ func isULID(b []byte) bool {
 
 // octets looks at a string as bytes without copying; they must not be written to.
 func octets(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// stringOf looks at bytes as a string without copying; it is valid as long as they stay as they are.
+func stringOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,6 +1,8 @@
 package smsc
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net"
 	"testing"
 
@@ -55,6 +57,47 @@ func FuzzTake(f *testing.F) {
 		}
 		if _, err := Audit(o.LogDir); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzReadSubmit holds that what the fast way reads, the decoder reads alike.
+func FuzzReadSubmit(f *testing.F) {
+	plain := submitTo("13125550001", "hello")
+	full := submitTo("+0013125550001", "hello")
+	full.ValidityPeriod, full.Options = "000000000100000R", full.Options.Append(TagKey, []byte("b1.2")).Append(0x1401, nil)
+	scheduled := submitTo("1", "")
+	scheduled.ScheduleDeliveryTime, scheduled.ServiceType = "000000000100000R", "WAP"
+	for i, p := range []*smpp.SubmitSM{plain, full, scheduled} {
+		b, err := smpp.Append(nil, 0, 1, p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		var fast smpp.SubmitSM
+		if readSubmit(b, &fast) != (i < 2) {
+			f.Fatalf("seed %d takes the wrong way", i)
+		}
+		for cut := smpp.HeaderLen; cut <= len(b); cut += 3 {
+			f.Add(b[:cut])
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < smpp.HeaderLen || len(b) > smpp.MaxPDU {
+			return
+		}
+		binary.BigEndian.PutUint32(b, uint32(len(b)))
+		binary.BigEndian.PutUint32(b[4:], uint32(smpp.SubmitSMID))
+		var fast, general smpp.SubmitSM
+		if !readSubmit(b, &fast) {
+			return
+		}
+		if _, err := smpp.DecodeInto(b, &general); err != nil {
+			t.Fatalf("the decoder refuses %x: %v", b, err)
+		}
+		if fast.Source != general.Source || fast.Destination != general.Destination || fast.ESMClass != general.ESMClass ||
+			fast.RegisteredDelivery != general.RegisteredDelivery || fast.DataCoding != general.DataCoding ||
+			!bytes.Equal(fast.ShortMessage, general.ShortMessage) || !bytes.Equal(fast.Options, general.Options) {
+			t.Fatalf("%x:\nfast    %+v\ngeneral %+v", b, fast, general)
 		}
 	})
 }

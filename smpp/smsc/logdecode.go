@@ -337,7 +337,7 @@ func (d *decoder) text(kind byte) {
 	e := &d.entry
 	e.Kind, e.Command = KindReply, "deliver_sm"
 	if kind == recQueued {
-		e.Kind, e.Command = KindQueued, "queued"
+		e.Kind, e.Command, e.In = KindQueued, "queued", true
 	}
 	e.Again = d.octet()&delAgain != 0
 	e.Seq = d.delta32(&d.seq)

@@ -176,6 +176,7 @@ func (s *stopRule) submit(e *Entry, at place) {
 
 // judge counts what the rule excuses and what it doesn't, and lists the first of the latter.
 func (s *stopRule) judge() (counted, excused int64, first []AfterStop) {
+	first = []AfterStop{}
 	for name, l := range s.lines {
 		for _, span := range l.stops {
 			slices.SortStableFunc(span.after, func(a, b sentAfter) int { return compareInt64(a.at, b.at) })

@@ -11,9 +11,11 @@ const TagKey smpp.Tag = 0x1400
 
 // takeSubmit decides a submit_sm: status, id, when it is answered, what its receipt will say.
 func (c *conn) takeSubmit(h smpp.Header, b []byte) {
-	if _, err := smpp.DecodeInto(b, &c.sm); err != nil {
-		c.rubbish(h, err)
-		return
+	if !readSubmit(b, &c.sm) {
+		if _, err := smpp.DecodeInto(b, &c.sm); err != nil {
+			c.rubbish(h, err)
+			return
+		}
 	}
 	c.decide(h.Sequence, false)
 }
