@@ -10,22 +10,29 @@ import (
 
 // turn is how many messages of one number are taken up before the next number
 // has its turn.
-const turn = 1024
+const turn = 512
 
-// dispatch takes messages of a number up, most urgent class first, as long as
-// binds have slots and the lead over the limit allows.
-func (e *Engine) dispatch(n *number, now time.Time) {
-	for _, c := range n.carriers {
-		c.state = c.breaker.State()
-	}
+// dispatch takes messages of a number and a class up, as long as binds have
+// slots and the lead over the limit allows. What is more urgent than a
+// broadcast may go past the lead by as much again: it doesn't wait behind what
+// only waits for tokens.
+func (e *Engine) dispatch(n *number, class message.Class, now time.Time) {
 	ms := now.UnixMilli()
-	n.wake(ms)
 	lead := n.lead()
+	if class == message.ClassStop {
+		for _, c := range n.carriers {
+			c.state = c.breaker.State()
+		}
+		n.wake(ms)
+	}
+	if class != message.ClassBroadcast {
+		lead *= 2
+	}
 	for range turn {
 		if n.ahead >= lead {
 			return
 		}
-		o := e.next(n, ms)
+		o := e.next(n, class, ms)
 		if o == nil {
 			return
 		}
@@ -52,15 +59,13 @@ func (n *number) wake(ms int64) {
 	n.delayed = kept
 }
 
-// next returns the most urgent message without taking it from its queue,
-// except recipients of blocks, which it turns into messages and queues.
-func (e *Engine) next(n *number, ms int64) *outgoing {
-	for c := range n.waiting {
-		if n.waiting[c].len() > 0 {
-			return n.waiting[c].front()
-		}
+// next returns the first message of a class without taking it from its queue.
+// Recipients of blocks it turns into messages, and queues, one at a time.
+func (e *Engine) next(n *number, class message.Class, ms int64) *outgoing {
+	if n.waiting[class].len() > 0 {
+		return n.waiting[class].front()
 	}
-	for n.blocks.len() > 0 {
+	for class == message.ClassBroadcast && n.blocks.len() > 0 {
 		h := n.blocks.front()
 		for h.next < len(h.block.Recipients) {
 			i := h.next

@@ -22,6 +22,7 @@ type Engine struct {
 	parts     []*partition // by id; nil: not owned
 	numbers   map[message.Phone]*number
 	lanes     []*number // in the order of Config.Numbers
+	first     int       // of lanes, in this turn
 	carriers  []*carrier
 	flights   []flight
 	free      []uint32
@@ -131,17 +132,28 @@ func (e *Engine) step(now time.Time) {
 	e.in.recycle(ev)
 	e.checkFences(now)
 	if !e.stopping {
-		for _, n := range e.lanes {
-			e.dispatch(n, now)
-		}
+		e.eachLane(func(n *number, c message.Class) { e.dispatch(n, c, now) })
 	}
 	e.periodic(now)
 	e.commit()
-	for _, n := range e.lanes {
-		e.write(n, now)
-	}
+	e.eachLane(func(n *number, c message.Class) { e.write(n, c, now) })
 	e.commit()
 	e.publish()
+}
+
+// eachLane visits all numbers class by class, the most urgent first, so that
+// nobody's broadcast takes a slot or a token from anybody's reply; and within a
+// class beginning with another number each time, so that none is always last.
+func (e *Engine) eachLane(visit func(*number, message.Class)) {
+	if len(e.lanes) == 0 {
+		return
+	}
+	e.first = (e.first + 1) % len(e.lanes)
+	for c := range message.Class(message.Classes) {
+		for i := range e.lanes {
+			visit(e.lanes[(e.first+i)%len(e.lanes)], c)
+		}
+	}
 }
 
 // pause is how long nothing needs to be looked at unless something comes in.

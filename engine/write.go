@@ -26,17 +26,19 @@ func (e *Engine) durable(i uint32, offset int64, index uint32, now time.Time) {
 	f.o.n.ready[f.o.msg.Class].push(i)
 }
 
-// write hands the flights of a number that may go to their binds: the owner is
+// write hands the flights of a number and a class that may go to their binds: the owner is
 // still valid, consent still holds, the deadline is not over, the broadcast is
 // not paused, the limits have room. All of it happens on the event loop, where
 // a STOP is taken in too, so nothing comes between check and write.
-func (e *Engine) write(n *number, now time.Time) {
-	for c := range n.ready {
-		for n.ready[c].len() > 0 {
-			if !e.writeChunk(n, &n.ready[c], now) {
-				return
-			}
+func (e *Engine) write(n *number, class message.Class, now time.Time) {
+	q := &n.ready[class]
+	for left := turn; q.len() > 0 && left > 0; left -= chunk {
+		if !e.writeChunk(n, q, now) {
+			return
 		}
+	}
+	if q.len() > 0 {
+		e.in.post(event{}) // Its turn is over, not its work.
 	}
 }
 
