@@ -235,7 +235,11 @@ func (r *recovery) expect(offset int64, o *record.Outcome) {
 	}
 	if w := r.p.table.At(part.handle); w != nil {
 		w.Left++
-		r.p.table.Expect(receipts.Key(w.Carrier, r.e.cfg.CanonicalID(m.Carrier, o.MessageID)), part.handle)
+		key := receipts.Key(w.Carrier, r.e.cfg.CanonicalID(m.Carrier, o.MessageID))
+		r.p.table.Expect(key, part.handle)
+		// Once the message is final, a receipt that is read or sent again must
+		// not pass for that of an uncertain message to the same phone.
+		r.p.seen.Add(key)
 	}
 }
 
@@ -249,18 +253,17 @@ func (r *recovery) final(offset int64, f *record.Final) {
 	r.move(&f.Message, f.From, f.State)
 	key := f.Message.Key()
 	delete(r.begun, key)
-	switch {
-	case f.State == message.Submitted: // out of uncertain; its id came with the receipt, or with a late response
+	if f.State == message.Submitted { // out of uncertain; its id came with the receipt, or with a late response
 		delete(r.p.uncertain, f.Message.Phone)
 		r.adopted(offset, f)
-	default:
-		if part := r.texts[key]; part != nil {
-			if part.waits {
-				delete(r.p.ids, part.handle)
-				r.p.table.Free(part.handle)
-			}
-			delete(r.texts, key)
+		return
+	}
+	if part := r.texts[key]; part != nil {
+		if part.waits {
+			delete(r.p.ids, part.handle)
+			r.p.table.Free(part.handle)
 		}
+		delete(r.texts, key)
 	}
 }
 

@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"fanline/engine/message"
+	"fanline/pipeline/record"
+)
+
+// Two broadcasts to one phone: the first is delivered before a crash, the
+// second is left uncertain by it. The first one's receipt is read once more.
+func TestAReceiptReadAgainAfterARestartMatchesNoUncertainMessage(t *testing.T) {
+	w := &world{t: t, now: time.Now()}
+	e, err := New(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPartition(0)
+	e.parts[0] = p
+	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]record.Message{}}
+	text := func(b message.BroadcastID) record.Message {
+		return record.Message{Class: message.ClassBroadcast, Broadcast: b, Rank: 1, Member: 7, Phone: 14018465014, Number: worldNumber, Carrier: "acme", Parts: 1}
+	}
+	at := w.ms()
+	r.outcome(3, &record.Outcome{Message: text(1), Part: 1, Code: message.Accepted, MessageID: []byte("a1"), Written: at, At: at, State: message.Submitted})
+	r.final(4, &record.Final{Message: text(1), From: message.Submitted, State: message.Delivered, Written: at, At: at})
+	r.outcome(5, &record.Outcome{Message: text(2), Part: 1, Code: message.Unknown, Written: at, At: at, State: message.Uncertain})
+
+	again := Receipt{ID: []byte("a1"), Phone: 14018465014, State: message.Delivered}
+	e.receipt(p, e.carrierNamed("acme"), &again, at+1000)
+	if p.uncertain[14018465014] == nil || e.stats.ReceiptsRepeated != 1 {
+		t.Errorf("the second message is settled by the first one's receipt: %+v", e.stats)
+	}
+
+	own := Receipt{ID: []byte("a2"), Phone: 14018465014, State: message.Delivered}
+	e.receipt(p, e.carrierNamed("acme"), &own, at+1000)
+	if p.uncertain[14018465014] != nil || e.stats.ReceiptsMatched != 1 {
+		t.Errorf("the second message's own receipt doesn't settle it: %+v", e.stats)
+	}
+}
