@@ -96,9 +96,15 @@ func TestABroadcastMovesOnlyAsItMay(t *testing.T) {
 	}
 	cases := map[string][]step{
 		"whole life": {
-			{"start", Sending, 1, false, record.Start}, {"pause", Paused, 2, false, record.Pause}, {"pause", Paused, 2, false, 0},
-			{"resume", Sending, 3, false, record.Resume}, {"resume", Sending, 3, false, 0}, {"sent", Sent, 3, false, 0},
-			{"pause", Sent, 3, true, 0}, {"cancel", Sent, 3, true, 0}, {"start", Sent, 3, true, 0},
+			{"start", Sending, 1, false, record.Start},
+			{"pause", Paused, 2, false, record.Pause},
+			{"pause", Paused, 2, false, 0},
+			{"resume", Sending, 3, false, record.Resume},
+			{"resume", Sending, 3, false, 0},
+			{"sent", Sent, 3, false, 0},
+			{"pause", Sent, 3, true, 0},
+			{"cancel", Sent, 3, true, 0},
+			{"start", Sent, 3, true, 0},
 		},
 		"cancelled while sending": {{"start", Sending, 1, false, record.Start}, {"cancel", Cancelled, 2, false, record.Cancel}, {"resume", Cancelled, 2, true, 0}, {"cancel", Cancelled, 2, false, 0}},
 		"cancelled while paused":  {{"start", Sending, 1, false, record.Start}, {"pause", Paused, 2, false, record.Pause}, {"cancel", Cancelled, 3, false, record.Cancel}, {"sent", Cancelled, 3, false, 0}},
@@ -309,8 +315,12 @@ func TestAnAutomaticAnswerGoesOnceInItsTime(t *testing.T) {
 			every time.Duration
 			want  bool
 		}{
-			{"help", 0, time.Hour, true}, {"help", time.Minute, time.Hour, false}, {"invite", 0, time.Hour, true},
-			{"help", 59 * time.Minute, time.Hour, true}, {"help", 0, 0, true}, {"help", -24 * time.Hour, 0, true},
+			{"help", 0, time.Hour, true},
+			{"help", time.Minute, time.Hour, false},
+			{"invite", 0, time.Hour, true},
+			{"help", 59 * time.Minute, time.Hour, true},
+			{"help", 0, 0, true},
+			{"help", -24 * time.Hour, 0, true},
 		} {
 			s.at = s.at.Add(step.after)
 			s.in(func(ctx context.Context, tx *Tx) error {

@@ -184,6 +184,13 @@ func (w *bulk) city(ctx context.Context, tx *Tx, p *Profile) (int64, error) {
 func values[T any](ctx context.Context, tx *Tx, rows []T, before, after string, columns int, fill func(args []any, row *T) []any) error {
 	args := make([]any, 0, min(len(rows), bulkRows)*columns)
 	var whole *sql.Stmt // for bulkRows of them
+	if len(rows) >= bulkRows {
+		var err error
+		if whole, err = tx.prepare(ctx, before+valueRows(bulkRows, columns)+after); err != nil {
+			return err
+		}
+		defer func() { _ = whole.Close() }() // Its last execution said what there was to say.
+	}
 	for part := range slices.Chunk(rows, bulkRows) {
 		args = args[:0]
 		for i := range part {
@@ -191,13 +198,6 @@ func values[T any](ctx context.Context, tx *Tx, rows []T, before, after string, 
 		}
 		if len(part) < bulkRows {
 			return tx.exec(ctx, before+valueRows(len(part), columns)+after, args...)
-		}
-		if whole == nil {
-			var err error
-			if whole, err = tx.prepare(ctx, before+valueRows(bulkRows, columns)+after); err != nil {
-				return err
-			}
-			defer whole.Close()
 		}
 		if _, err := whole.ExecContext(ctx, args...); err != nil {
 			return err
@@ -250,7 +250,7 @@ func (w *bulk) write(ctx context.Context, tx *Tx, members []stored, report *Impo
 	if err != nil {
 		return err
 	}
-	defer update.Close()
+	defer func() { _ = update.Close() }() // Its last execution said what there was to say.
 	for _, m := range changed {
 		if _, err := update.ExecContext(ctx, m.FirstName, m.LastName, m.city, int64(m.Birth), m.Gender, m.Email, m.Language, m.id); err != nil {
 			return err

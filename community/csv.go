@@ -2,6 +2,7 @@ package community
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -34,7 +35,7 @@ func newCSVRows(in *lineBuffer, today Date) (*csvRows, error) {
 		}
 	}
 	problem, err := c.record()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: it is empty", ErrFormat)
 	}
 	if err != nil {

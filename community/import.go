@@ -3,6 +3,7 @@ package community
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -156,7 +157,7 @@ func (f *fileRows) fill(b *batch) (more bool, err error) {
 	// Where most rows are bad, the batch ends before it is full, for progress.
 	for rows := 0; rows < 4*batchRows && len(b.entries) < cap(b.entries); rows++ {
 		e, problem, err := f.rows.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return false, f.rejects.flush()
 		}
 		if err != nil {
@@ -199,8 +200,11 @@ func (f *fileRows) add(b *batch, e entry) {
 // country are one thing: a new city with the old state would be another place.
 func (p *Profile) fillFrom(old *Profile) {
 	for _, f := range []struct{ mine, olds *string }{
-		{&p.FirstName, &old.FirstName}, {&p.LastName, &old.LastName}, {&p.Gender, &old.Gender},
-		{&p.Email, &old.Email}, {&p.Language, &old.Language},
+		{&p.FirstName, &old.FirstName},
+		{&p.LastName, &old.LastName},
+		{&p.Gender, &old.Gender},
+		{&p.Email, &old.Email},
+		{&p.Language, &old.Language},
 	} {
 		if *f.mine == "" {
 			*f.mine = *f.olds

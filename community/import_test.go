@@ -303,7 +303,7 @@ func FuzzImportRows(f *testing.F) {
 		last := int64(0)
 		for n := 0; ; n++ {
 			e, problem, err := rows.next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

@@ -2,6 +2,7 @@ package community
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -22,7 +23,7 @@ func newLineBuffer(r io.Reader) *lineBuffer {
 
 // begin passes over a byte order mark and refuses what is no UTF-8 text.
 func (l *lineBuffer) begin() error {
-	if err := l.atEnd(); err != nil && err != io.EOF {
+	if err := l.atEnd(); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	b := l.buf[:l.end]

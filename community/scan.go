@@ -63,7 +63,7 @@ func (s *Store) scanSQLite(ctx context.Context, kinds string, r *row, fn func(*r
 	if err != nil {
 		return err
 	}
-	defer pooled.Close()
+	defer func() { _ = pooled.Close() }() // Only read: back to the pool.
 	return pooled.Raw(func(c any) error {
 		conn := c.(driver.Conn).Raw()
 		defer conn.SetInterrupt(conn.SetInterrupt(ctx))
@@ -71,7 +71,7 @@ func (s *Store) scanSQLite(ctx context.Context, kinds string, r *row, fn func(*r
 		if err != nil {
 			return err
 		}
-		defer stmt.Close()
+		defer func() { _ = stmt.Close() }() // It would repeat the error of the last step.
 		if err := bind(stmt, args); err != nil {
 			return err
 		}

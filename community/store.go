@@ -183,7 +183,7 @@ func (q querier) each(ctx context.Context, scan func(rowScanner) error, query st
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err tells what broke off the reading.
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err
@@ -217,7 +217,7 @@ func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	defer t.Rollback() // After a commit this does nothing.
+	defer func() { _ = t.Rollback() }() // After a commit this does nothing.
 	tx := &Tx{querier: querier{t, s.dialect}, s: s}
 	if err := fn(tx); err != nil {
 		return err
