@@ -70,8 +70,10 @@ func DecodeInto(b []byte, p PDU) (Header, error) {
 func wholeHeader(b []byte) (Header, error) {
 	h, err := ReadHeader(b)
 	if err == nil && int(h.Length) != len(b) {
-		err = &ProtocolError{Command: h.ID, Field: "command_length", Status: StatusInvCmdLen,
-			Reason: fmt.Sprintf("is %d, and there are %d octets", h.Length, len(b))}
+		err = &ProtocolError{
+			Command: h.ID, Field: "command_length", Status: StatusInvCmdLen,
+			Reason: fmt.Sprintf("is %d, and there are %d octets", h.Length, len(b)),
+		}
 	}
 	return h, err
 }

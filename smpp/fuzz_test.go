@@ -69,7 +69,7 @@ func FuzzReceipt(f *testing.F) {
 		"stat:DELIVRD err:21b id : a1 text:id:2 stat:x", "00,0210021543,0210021500,,447700900123,8000,1a2b", ":::", "ID:1", "donedate:submit date:",
 		"\x05\x00\x03\x01\x01\x01id:1", "\x00i\x00d\x00:\x001",
 	} {
-		f.Add([]byte(s), byte(ESMReceipt), byte(0), []byte{})
+		f.Add([]byte(s), ESMReceipt, byte(0), []byte{})
 	}
 	f.Add([]byte{}, byte(0x24), byte(8), []byte(Options(nil).Append(TagReceiptedMessageID, []byte("A\x00")).Append(TagMessageState, []byte{2})))
 	f.Add([]byte{}, byte(0x44), byte(0), []byte(Options(nil).Append(TagMessagePayload, []byte("id:1 stat:FAILED")).Append(TagNetworkErrorCode, []byte("034"))))

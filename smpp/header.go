@@ -57,8 +57,10 @@ func (e *FieldError) Error() string {
 // MaxPDU): the stream is then out of step, and only a new connection helps.
 func ReadHeader(b []byte) (Header, error) {
 	if len(b) < HeaderLen {
-		return Header{}, &ProtocolError{Offset: len(b), Field: "command_length", Status: StatusInvCmdLen,
-			Reason: fmt.Sprintf("%d octets are no header", len(b))}
+		return Header{}, &ProtocolError{
+			Offset: len(b), Field: "command_length", Status: StatusInvCmdLen,
+			Reason: fmt.Sprintf("%d octets are no header", len(b)),
+		}
 	}
 	h := Header{
 		Length:   binary.BigEndian.Uint32(b),
@@ -67,8 +69,10 @@ func ReadHeader(b []byte) (Header, error) {
 		Sequence: binary.BigEndian.Uint32(b[12:]),
 	}
 	if h.Length < HeaderLen || h.Length > MaxPDU {
-		return h, &ProtocolError{Command: h.ID, Field: "command_length", Status: StatusInvCmdLen,
-			Reason: fmt.Sprintf("%d is outside %d to %d", h.Length, HeaderLen, MaxPDU)}
+		return h, &ProtocolError{
+			Command: h.ID, Field: "command_length", Status: StatusInvCmdLen,
+			Reason: fmt.Sprintf("%d is outside %d to %d", h.Length, HeaderLen, MaxPDU),
+		}
 	}
 	return h, nil
 }

@@ -40,8 +40,12 @@ func TestIntegersAreReadInAnyLengthUpToFour(t *testing.T) {
 		want  uint32
 		ok    bool
 	}{
-		{[]byte{}, 0, false}, {[]byte{7}, 7, true}, {[]byte{1, 2}, 0x102, true}, {[]byte{0, 1, 2}, 0x102, true},
-		{[]byte{0xFF, 0xFF, 0xFF, 0xFF}, 0xFFFFFFFF, true}, {[]byte{0, 0, 0, 0, 1}, 0, false},
+		{[]byte{}, 0, false},
+		{[]byte{7}, 7, true},
+		{[]byte{1, 2}, 0x102, true},
+		{[]byte{0, 1, 2}, 0x102, true},
+		{[]byte{0xFF, 0xFF, 0xFF, 0xFF}, 0xFFFFFFFF, true},
+		{[]byte{0, 0, 0, 0, 1}, 0, false},
 	} {
 		if got, ok := Options(nil).Append(TagDestinationPort, tc.value).Uint(TagDestinationPort); got != tc.want || ok != tc.ok {
 			t.Errorf("% x: got %d, %v", tc.value, got, ok)

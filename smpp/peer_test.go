@@ -70,7 +70,11 @@ func TestAnIndependentCodecReadsWhatWeWrite(t *testing.T) {
 		}},
 		{&DeliverSMResp{}, map[pdufield.Name]string{pdufield.MessageID: ""}},
 		{&QuerySM{MessageID: "1a2b", Source: Address{1, 1, "7735550100"}}, map[pdufield.Name]string{pdufield.MessageID: "1a2b", pdufield.SourceAddr: "7735550100"}},
-		{&EnquireLink{}, nil}, {&EnquireLinkResp{}, nil}, {&Unbind{}, nil}, {&UnbindResp{}, nil}, {&GenericNack{}, nil},
+		{&EnquireLink{}, nil},
+		{&EnquireLinkResp{}, nil},
+		{&Unbind{}, nil},
+		{&UnbindResp{}, nil},
+		{&GenericNack{}, nil},
 	} {
 		b, err := Append(nil, StatusOK, 77, tc.ours)
 		if err != nil {

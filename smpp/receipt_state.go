@@ -72,7 +72,7 @@ func statOf(state byte) string {
 // YYYYMMDDhhmmss, in the carrier's time zone, which it doesn't tell. It reports
 // false for anything else: blanks, zeros, and whatever a carrier makes up.
 func ParseReceiptTime(s string, carrier *time.Location) (time.Time, bool) {
-	layout := ""
+	var layout string
 	switch len(s) {
 	case 10:
 		layout = "0601021504"

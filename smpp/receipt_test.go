@@ -25,8 +25,10 @@ func TestReceiptsAreReadInEveryFormThatCarriersSend(t *testing.T) {
 		{"underscores in the dates", "id:0123456789 sub:001 dlvrd:001 submit_date:2601151200 done_date:2601151201 stat:DELIVRD err:000 text:Hey Ana", full},
 		{"a NUL at the end", std + "\x00", full},
 		{"lines", "id:0123456789\r\nsub:001\r\ndlvrd:001\r\nsubmit date:2601151200\r\ndone date:2601151201\r\nstat:DELIVRD\r\nerr:000\r\ntext:Hey Ana\r\n", full},
-		{"no sub, no dlvrd", "id:a1 submit date:2601151200 done date:2601151201 stat:UNDELIV err:21b text:",
-			Receipt{ID: "a1", SubmitDate: "2601151200", DoneDate: "2601151201", Stat: "UNDELIV", Err: "21b", State: StateUndeliverable}},
+		{
+			"no sub, no dlvrd", "id:a1 submit date:2601151200 done date:2601151201 stat:UNDELIV err:21b text:",
+			Receipt{ID: "a1", SubmitDate: "2601151200", DoneDate: "2601151201", Stat: "UNDELIV", Err: "21b", State: StateUndeliverable},
+		},
 		{"an id and a stat, nothing else", "id:a1 stat:EXPIRED", Receipt{ID: "a1", Stat: "EXPIRED", State: StateExpired}},
 		{"only an id", "id:a1", Receipt{ID: "a1"}},
 		{"four digits of err", "id:1 stat:REJECTD err:0000", Receipt{ID: "1", Stat: "REJECTD", Err: "0000", State: StateRejected}},
@@ -92,16 +94,28 @@ func TestWhatMakesAReceipt(t *testing.T) {
 		{"a manual acknowledgement", DeliverSM{ESMClass: 0x10, ShortMessage: text}, false, Receipt{}},
 		{"a TLV, no esm_class", DeliverSM{Options: id}, true, Receipt{ID: "A"}},
 		{"a TLV with an id and a text with another", DeliverSM{ESMClass: 4, ShortMessage: text, Options: id}, true, Receipt{ID: "A", Stat: "DELIVRD", State: 2}},
-		{"a TLV with a state and a text with another", DeliverSM{ESMClass: 4, ShortMessage: text, Options: Options(nil).Append(TagMessageState, []byte{5})}, true,
-			Receipt{ID: "1", Stat: "DELIVRD", State: 5}},
+		{
+			"a TLV with a state and a text with another",
+			DeliverSM{ESMClass: 4, ShortMessage: text, Options: Options(nil).Append(TagMessageState, []byte{5})},
+			true,
+			Receipt{ID: "1", Stat: "DELIVRD", State: 5},
+		},
 		{"TLVs alone", DeliverSM{ESMClass: 4, Options: id.Append(TagMessageState, []byte{3})}, true, Receipt{ID: "A", Stat: "EXPIRED", State: 3}},
 		{"a state of nobody's", DeliverSM{ESMClass: 4, Options: id.Append(TagMessageState, []byte{77})}, true, Receipt{ID: "A", State: 77}},
 		{"message_payload", DeliverSM{ESMClass: 4, Options: Options(nil).Append(TagMessagePayload, text)}, true, Receipt{ID: "1", Stat: "DELIVRD", State: 2}},
-		{"UCS-2", DeliverSM{ESMClass: 4, DataCoding: 8, ShortMessage: []byte("\x00i\x00d\x00:\x001\x00 \x00s\x00t\x00a\x00t\x00:\x00D\x00E\x00L\x00I\x00V\x00R\x00D\x04\x51")}, true,
-			Receipt{ID: "1", Stat: "DELIVRD?"}},
+		{
+			"UCS-2",
+			DeliverSM{ESMClass: 4, DataCoding: 8, ShortMessage: []byte("\x00i\x00d\x00:\x001\x00 \x00s\x00t\x00a\x00t\x00:\x00D\x00E\x00L\x00I\x00V\x00R\x00D\x04\x51")},
+			true,
+			Receipt{ID: "1", Stat: "DELIVRD?"},
+		},
 		{"ASCII that calls itself UCS-2", DeliverSM{ESMClass: 4, DataCoding: 8, ShortMessage: text}, true, Receipt{ID: "1", Stat: "DELIVRD", State: 2}},
-		{"ASCII digits for network_error_code", DeliverSM{ESMClass: 4, ShortMessage: text, Options: Options(nil).Append(TagNetworkErrorCode, []byte("034"))}, true,
-			Receipt{ID: "1", Stat: "DELIVRD", State: 2, Err: "034"}},
+		{
+			"ASCII digits for network_error_code",
+			DeliverSM{ESMClass: 4, ShortMessage: text, Options: Options(nil).Append(TagNetworkErrorCode, []byte("034"))},
+			true,
+			Receipt{ID: "1", Stat: "DELIVRD", State: 2, Err: "034"},
+		},
 	} {
 		got, ok := ParseReceipt(&tc.pdu)
 		if ok != tc.ok || !cmp.Equal(got, tc.want) {

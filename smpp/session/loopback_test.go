@@ -83,7 +83,9 @@ func TestStoppedProcessFindsAnswersBeforeTimeouts(t *testing.T) {
 		t.Errorf("outcome %+v: our own slowness was taken for the peer's", o)
 	}
 	cancel()
-	<-run
+	if err := <-run; !errors.Is(err, context.Canceled) {
+		t.Errorf("the session ended by %v, not by its context", err)
+	}
 	peer.Wait()
 }
 
