@@ -53,7 +53,7 @@ func (c *lossyConn) Read(p []byte) (int, error) {
 	}
 	if c.of.reads.Add(1)%c.of.nth == 0 {
 		c.of.lost.Add(1)
-		c.Conn.Close()
+		c.Close()
 		return 0, io.EOF
 	}
 	return n, nil

@@ -114,7 +114,7 @@ func (r *Report) Print(w io.Writer) error {
 		fmt.Fprintln(columns)
 	}
 	for _, b := range r.Broadcasts {
-		b.Counted.print(columns, fmt.Sprintf("broadcast %d", b.ID))
+		b.print(columns, fmt.Sprintf("broadcast %d", b.ID))
 	}
 	r.Single.print(columns, "one-to-one")
 	for _, p := range r.Problems {

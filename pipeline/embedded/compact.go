@@ -57,7 +57,7 @@ func (b *Broker) lastCompacted() int64 {
 	if err != nil {
 		return 0 // never
 	}
-	n, _ := strconv.ParseInt(string(raw), 10, 64) //nolint:errcheck // unreadable is as good as never
+	n, _ := strconv.ParseInt(string(raw), 10, 64) // Unreadable is as good as never.
 	return n
 }
 

@@ -45,7 +45,7 @@ func produceUntilKilled(dir string) error {
 		mu.Lock()
 		defer mu.Unlock()
 		fmt.Fprintf(out, format+"\n", args...)
-		out.Flush()
+		_ = out.Flush() // A parent that listens no more has killed this process already.
 	}
 	go func() {
 		for {

@@ -104,7 +104,7 @@ func (l *privateListener) open() int64 { return l.conns.Load() }
 
 // remove takes the socket and its directory away.
 func (l *privateListener) remove() error {
-	err := l.Listener.Close()
+	err := l.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil // by kfake
 	}
