@@ -105,7 +105,7 @@ func benchChild(ctx context.Context, members int, profile string, stderr io.Writ
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // What is left there is temporary, and the figures stand.
 	fmt.Fprintf(stderr, "bench: %s members\n", grouped(int64(members)))
 	child := exec.CommandContext(ctx, executable, benchRunCommand, "--members", strconv.Itoa(members), "--data", dir, "--cpuprofile", profile)
 	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }

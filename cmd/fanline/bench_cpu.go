@@ -83,7 +83,7 @@ func stageOf(s *profile.Sample, rules []benchRule) benchRule {
 		for j := len(lines) - 1; j >= 0; j-- {
 			name := lines[j].Function.Name
 			for _, r := range rules {
-				if strings.HasPrefix(name, r.function) && !(r.function == "main." && i > 0) && !(r.function == "runtime." && i > 0) {
+				if strings.HasPrefix(name, r.function) && (i == 0 || r.function != "main." && r.function != "runtime.") {
 					return r
 				}
 			}

@@ -246,7 +246,7 @@ func runBroadcastWatch(ctx context.Context, args []string, _ io.Reader, stdout, 
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }() // only read
 	last, err := follow(body, show)
 	show.end()
 	if err != nil {

@@ -162,7 +162,7 @@ func importFile(ctx context.Context, c *client, number string, in *importing, ke
 	if err != nil {
 		return report, err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }() // only read
 	defer show.end()
 	d := json.NewDecoder(body)
 	for {

@@ -28,7 +28,6 @@ type logNode struct {
 	config     pipeline.Config
 	partitions int
 	admin      *kgo.Client
-	producers  []*kgo.Client
 	synced     *pipeline.Log // journal, inbound, consent: on the disk before it is done
 	acked      *pipeline.Log // receipts, jobs, the outbox: survives kill -9
 	closers    []func()
