@@ -291,7 +291,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 
 // numberOf reads the number in a path; it must be one of ours.
 func (a *API) numberOf(r *http.Request) (community.Number, error) {
-	p, err := message.ParsePhone(r.PathValue("number"))
+	p, err := message.ParseSender(r.PathValue("number"))
 	if err != nil {
 		return community.Number{}, invalid("number", "%v", err)
 	}

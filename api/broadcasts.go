@@ -104,7 +104,7 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 
 // wanted checks what only the API knows; the store checks text and audience.
 func (a *API) wanted(ctx context.Context, body NewBroadcast) (n community.NewBroadcast, err error) {
-	phone, err := message.ParsePhone(body.Number)
+	phone, err := message.ParseSender(body.Number)
 	if err != nil {
 		return n, invalid("number", "%v", err)
 	}

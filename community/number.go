@@ -36,7 +36,7 @@ func (s *Store) SyncNumbers(ctx context.Context, numbers []Number) error {
 }
 
 func (tx *Tx) syncNumber(ctx context.Context, n Number) error {
-	if !n.Number.Valid() || n.Leader == "" {
+	if !n.Number.ValidSender() || n.Leader == "" {
 		return fmt.Errorf("%w: wants a number and a leader", ErrInvalid)
 	}
 	if err := tx.exec(ctx, `INSERT INTO leaders (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`, n.Leader); err != nil {

@@ -87,7 +87,7 @@ func (tx *Tx) Send(ctx context.Context, m record.Single) (message.ID, error) {
 	if m.ID.IsZero() {
 		m.ID = message.NewID()
 	}
-	if !m.Number.Valid() || !m.Phone.Valid() || m.Text == "" {
+	if !m.Number.ValidSender() || !m.Phone.Valid() || m.Text == "" {
 		return m.ID, fmt.Errorf("sending: %w: wants number, phone and text", ErrInvalid)
 	}
 	if m.Member == 0 {

@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -341,13 +340,13 @@ func life(d time.Duration) string {
 
 // sender looks up the number in an address.
 func (s *Site) sender(w http.ResponseWriter, r *http.Request, digits string) (Sender, bool) {
-	number, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil || !message.Phone(number).Valid() {
+	number, err := message.ParseSender(digits)
+	if err != nil {
 		err = ErrNoSender
 	}
 	var sender Sender
 	if err == nil {
-		sender, err = s.directory.Sender(r.Context(), message.Phone(number))
+		sender, err = s.directory.Sender(r.Context(), number)
 	}
 	switch {
 	case errors.Is(err, ErrNoSender):

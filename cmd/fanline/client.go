@@ -157,7 +157,7 @@ func (c *client) ask(ctx context.Context, method, path string, in, out any, head
 // number returns the number that was named, or the only one there is.
 func (c *client) number(ctx context.Context, named string) (string, error) {
 	if named != "" {
-		phone, err := message.ParsePhone(named)
+		phone, err := message.ParseSender(named)
 		if err != nil {
 			return "", usagef("--number %s: %w", named, err)
 		}

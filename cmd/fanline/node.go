@@ -124,7 +124,7 @@ func (n *node) openStore(ctx context.Context) error {
 	}
 	var numbers []community.Number
 	for _, c := range n.cfg.Numbers {
-		phone, err := message.ParsePhone(c.Number)
+		phone, err := message.ParseSender(c.Number)
 		if err != nil {
 			return fmt.Errorf("numbers: %w", err)
 		}
@@ -182,7 +182,7 @@ func (n *node) openEngine() error {
 	}
 	numbers := make([]engine.Number, 0, len(n.cfg.Numbers))
 	for _, c := range n.cfg.Numbers {
-		phone, err := message.ParsePhone(c.Number)
+		phone, err := message.ParseSender(c.Number)
 		if err != nil {
 			return err
 		}

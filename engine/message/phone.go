@@ -49,22 +49,49 @@ func ParsePhone(s string) (Phone, error) {
 	return Phone(n), nil
 }
 
+// ParseSender reads what ParsePhone reads, and short codes: 3 to 6 digits, which
+// only ever stand for a number of ours.
+func ParseSender(s string) (Phone, error) {
+	if n := len(s); n >= 3 && n <= 6 && s[0] != '0' {
+		if v, err := strconv.ParseUint(s, 10, 32); err == nil {
+			return Phone(v), nil
+		}
+	}
+	p, err := ParsePhone(s)
+	if err != nil {
+		return 0, fmt.Errorf("%w (a short code has 3 to 6 digits)", err)
+	}
+	return p, nil
+}
+
+// shortCodeBelow is the first number that is no short code.
+const shortCodeBelow = 1_000_000
+
 // AppendDigits appends the digits without a plus sign.
 func (p Phone) AppendDigits(dst []byte) []byte { return strconv.AppendUint(dst, uint64(p), 10) }
 
 // Digits returns the digits without a plus sign.
 func (p Phone) Digits() string { return strconv.FormatUint(uint64(p), 10) }
 
-// String returns the number with its plus sign, for people and interfaces.
-// Logs go through LogValue.
-func (p Phone) String() string { return "+" + p.Digits() }
+// String returns the number with its plus sign, a short code without, for
+// people and interfaces. Logs go through LogValue.
+func (p Phone) String() string {
+	if p < shortCodeBelow {
+		return p.Digits()
+	}
+	return "+" + p.Digits()
+}
 
 // LogValue masks all but the country's first digits and the last two.
 func (p Phone) LogValue() slog.Value { return slog.StringValue(p.Masked()) }
 
-// Masked returns the number with its middle hidden: +177******00.
+// Masked returns the number with its middle hidden: +177******00. Short codes
+// are nobody's phone and stay whole.
 func (p Phone) Masked() string {
-	d := []byte("+" + p.Digits())
+	d := []byte(p.String())
+	if p < shortCodeBelow {
+		return string(d)
+	}
 	for i := 4; i < len(d)-2; i++ {
 		d[i] = '*'
 	}
@@ -72,14 +99,17 @@ func (p Phone) Masked() string {
 }
 
 // Valid tells whether p can be an E.164 number at all.
-func (p Phone) Valid() bool { return p >= 1_000_000 && p <= maxPhone }
+func (p Phone) Valid() bool { return p >= shortCodeBelow && p <= maxPhone }
 
-// MarshalText writes the form with a plus sign.
+// ValidSender tells whether p can be a number of ours: E.164 or a short code.
+func (p Phone) ValidSender() bool { return p >= 100 && p <= maxPhone }
+
+// MarshalText writes the form of String.
 func (p Phone) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads what ParsePhone reads.
+// UnmarshalText reads what ParseSender reads.
 func (p *Phone) UnmarshalText(b []byte) error {
-	v, err := ParsePhone(string(b))
+	v, err := ParseSender(string(b))
 	if err == nil {
 		*p = v
 	}
