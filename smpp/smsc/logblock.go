@@ -1,6 +1,7 @@
 package smsc
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 
@@ -75,6 +76,7 @@ type block struct {
 	sources           []string // addresses named so far in this block, with their type octet in front
 	last              int      // index of the one used last
 	texts             [textSlots][]byte
+	suffixes          [textSlots]int // what the last two of a slot had in common at their ends
 
 	runStart, runCount uint32 // acks not yet written
 	packed             []byte // scratch for compressing
@@ -133,23 +135,24 @@ type submitRecord struct {
 	delayMillis       uint32
 }
 
-func (b *block) submit(s *submitRecord) {
-	b.endRun()
-	b.records++
-	var flags, more byte
-	concat := isPlainConcat(s.udh)
+// flags says which fields the record of s has.
+func (s *submitRecord) flags() (flags, more byte) {
 	defaultESM := byte(0)
 	switch {
-	case concat:
+	case isPlainConcat(s.udh):
 		flags |= subConcat
-		defaultESM = 0x40
+		defaultESM = smpp.ESMUDHI
 	case len(s.udh) > 0:
 		more |= subUDH
-		defaultESM = 0x40
+		defaultESM = smpp.ESMUDHI
+	case s.sar:
+		more |= subSAR
 	}
-	if s.keyKind == KeyBroadcast {
+	switch s.keyKind {
+	case KeyNone:
+	case KeyBroadcast:
 		flags |= subBroadcast
-	} else if s.keyKind != KeyNone {
+	default:
 		flags |= subKey
 	}
 	if s.status != smpp.StatusOK {
@@ -164,8 +167,7 @@ func (b *block) submit(s *submitRecord) {
 	if s.tlvs != nil {
 		flags |= subTLVs
 	}
-	plainDest := s.destPhone.plain() && s.destType == typeE164
-	if !plainDest {
+	if !s.destPhone.plain() || s.destType != typeE164 {
 		more |= subDest
 	}
 	if s.unanswered {
@@ -174,13 +176,17 @@ func (b *block) submit(s *submitRecord) {
 	if s.data {
 		more |= subData
 	}
-	if s.sar && len(s.udh) == 0 {
-		more |= subSAR
-	}
 	if more != 0 {
 		flags |= subMore
 	}
+	return flags, more
+}
 
+// submit records a submit with its answer and what its receipt will be.
+func (b *block) submit(s *submitRecord) {
+	b.endRun()
+	b.records++
+	flags, more := s.flags()
 	dst := append(b.buf, recSubmit, flags)
 	if more != 0 {
 		dst = append(dst, more)
@@ -188,7 +194,7 @@ func (b *block) submit(s *submitRecord) {
 	dst = appendDelta32(dst, s.seq, &b.seq)
 	var source int
 	dst, source = b.appendSource(dst, s.source)
-	if plainDest {
+	if more&subDest == 0 {
 		dst = binary.AppendUvarint(dst, s.destPhone.value())
 	} else {
 		dst = append(dst, s.destType)
@@ -198,7 +204,7 @@ func (b *block) submit(s *submitRecord) {
 		dst = append(dst, s.esm, s.dcs, s.reg)
 	}
 	switch {
-	case concat:
+	case flags&subConcat != 0:
 		dst = append(dst, s.udh[3], s.udh[4], s.udh[5])
 	case more&subUDH != 0:
 		dst = appendBytes(dst, s.udh)
@@ -221,17 +227,21 @@ func (b *block) submit(s *submitRecord) {
 	}
 	dst = b.appendID(dst, s.id)
 	if flags&subReceipt != 0 {
-		plan := byte(s.stat)
-		if s.lost {
-			plan |= planLost
-		}
-		if s.duplicate {
-			plan |= planDuplicate
-		}
-		dst = append(dst, plan)
+		dst = append(dst, s.plan())
 		dst = binary.AppendUvarint(dst, uint64(s.delayMillis))
 	}
 	b.buf = dst
+}
+
+func (s *submitRecord) plan() byte {
+	plan := byte(s.stat)
+	if s.lost {
+		plan |= planLost
+	}
+	if s.duplicate {
+		plan |= planDuplicate
+	}
+	return plan
 }
 
 // receipt records a deliver_sm with a receipt that is about to be written.
@@ -384,7 +394,8 @@ func (b *block) appendText(dst, text []byte, slot int) []byte {
 	ref := b.texts[slot]
 	b.texts[slot] = text
 	prefix := commonPrefix(text, ref)
-	suffix := commonSuffix(text[prefix:], ref[prefix:])
+	suffix := commonSuffix(text[prefix:], ref[prefix:], b.suffixes[slot])
+	b.suffixes[slot] = suffix
 	middle := text[prefix : len(text)-suffix]
 	b.literals += len(middle)
 	dst = binary.AppendUvarint(dst, uint64(prefix))
@@ -410,9 +421,14 @@ func commonPrefix(a, b []byte) int {
 	return i
 }
 
-func commonSuffix(a, b []byte) int {
+// commonSuffix tries a length first: texts of one broadcast end alike, and comparing at once is many times faster than
+// finding out how far.
+func commonSuffix(a, b []byte, guess int) int {
 	n := min(len(a), len(b))
 	i := 0
+	if guess <= n && bytes.Equal(a[len(a)-guess:], b[len(b)-guess:]) {
+		i = guess
+	}
 	for ; i+8 <= n; i += 8 {
 		if x := binary.LittleEndian.Uint64(a[len(a)-i-8:]) ^ binary.LittleEndian.Uint64(b[len(b)-i-8:]); x != 0 {
 			return i + bits.LeadingZeros64(x)/8

@@ -221,19 +221,7 @@ func (d *decoder) submit() {
 		e.ESMClass, e.DataCoding, e.Registered = d.octet(), d.octet(), d.octet()
 	}
 	d.concat(flags, more)
-	switch {
-	case flags&subBroadcast != 0:
-		e.Broadcast = d.delta32(&d.broadcast)
-		e.Member = d.delta32(&d.member)
-		d.key = appendBroadcastKey(d.key[:0], e.Broadcast, e.Member)
-		e.Key, e.KeyKind = d.key, KeyBroadcast
-	case flags&subKey != 0:
-		e.Key = d.bytes()
-		e.KeyKind = KeyOther
-		if isULID(e.Key) {
-			e.KeyKind = KeyULID
-		}
-	}
+	d.readKey(flags)
 	if flags&subTLVs != 0 {
 		e.TLVs = smpp.Options(d.bytes())
 	}
@@ -249,6 +237,23 @@ func (d *decoder) submit() {
 		e.DelayMillis = uint32(d.uvarint())
 	} else {
 		e.Unwanted = true
+	}
+}
+
+func (d *decoder) readKey(flags byte) {
+	e := &d.entry
+	switch {
+	case flags&subBroadcast != 0:
+		e.Broadcast = d.delta32(&d.broadcast)
+		e.Member = d.delta32(&d.member)
+		d.key = appendBroadcastKey(d.key[:0], e.Broadcast, e.Member)
+		e.Key, e.KeyKind = d.key, KeyBroadcast
+	case flags&subKey != 0:
+		e.Key = d.bytes()
+		e.KeyKind = KeyOther
+		if isULID(e.Key) {
+			e.KeyKind = KeyULID
+		}
 	}
 }
 
