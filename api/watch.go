@@ -111,7 +111,7 @@ func (a *API) look(b community.Broadcast, limit int, rate *meter) Watched {
 	now := a.Now()
 	rate.add(now, partsSent(p.Parts))
 	line := Watched{
-		Planned: p.Planned, Sent: l.Ledger.Submitted + l.Ledger.Rejected + l.Ledger.Uncertain, Delivered: l.Ledger.Delivered,
+		Planned: max(p.Planned, l.Ledger.Accepted-l.Ledger.PendingSend), Sent: l.Ledger.Submitted + l.Ledger.Rejected + l.Ledger.Uncertain, Delivered: l.Ledger.Delivered,
 		Failed: l.Ledger.Failed + l.Ledger.Expired + l.Ledger.Rejected, Rate: rate.perSecond(), Allowed: limit, Ledger: l,
 	}
 	if !b.Started.IsZero() {
