@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type world struct {
 	rcptDone []int64
 	consent  [][]byte
 	controls [][]byte
+	mu       sync.Mutex // of journal and appends: Own has a goroutine of its own
 	appends  []func()
 	e        *Engine
 	bind     *fakeBind
@@ -66,8 +68,11 @@ func (w *world) Append(entries []journal.Entry, done func([]int64, error)) {
 		kept[i] = e
 		kept[i].Value = append([]byte(nil), e.Value...)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.appends = append(w.appends, func() {
 		offsets := make([]int64, len(kept))
+		w.mu.Lock()
 		for i, e := range kept {
 			if w.dying && w.rng.IntN(3) == 0 {
 				continue // A crash may leave some of a gathering's records in the log.
@@ -75,16 +80,23 @@ func (w *world) Append(entries []journal.Entry, done func([]int64, error)) {
 			offsets[i] = int64(len(w.journal[e.Partition]))
 			w.journal[e.Partition] = append(w.journal[e.Partition], e.Value)
 		}
+		w.mu.Unlock()
 		done(offsets, nil)
 	})
 }
 
-func (w *world) ackOne() {
-	if len(w.appends) > 0 {
-		f := w.appends[0]
-		w.appends = w.appends[1:]
-		f()
+// ackOne acknowledges the oldest append; false when there is none.
+func (w *world) ackOne() bool {
+	w.mu.Lock()
+	if len(w.appends) == 0 {
+		w.mu.Unlock()
+		return false
 	}
+	f := w.appends[0]
+	w.appends = w.appends[1:]
+	w.mu.Unlock()
+	f()
+	return true
 }
 
 type fakeEncoder struct{}
@@ -247,8 +259,11 @@ func (w *world) boot() {
 		done := make(chan error, 1)
 		go func() {
 			done <- e.Own(context.Background(), p, Start{w.jobsDone[p], w.rcptDone[p]}, func(_ context.Context, p int32, until int64, each func(int64, []byte) error) error {
+				w.mu.Lock()
+				records := w.journal[p]
+				w.mu.Unlock()
 				for off := range until {
-					if err := each(off, w.journal[p][off]); err != nil {
+					if err := each(off, records[off]); err != nil {
 						return err
 					}
 				}
@@ -286,8 +301,7 @@ func (w *world) wait(done chan error) {
 }
 
 func (w *world) ackAll() {
-	for len(w.appends) > 0 {
-		w.ackOne()
+	for w.ackOne() {
 	}
 }
 
