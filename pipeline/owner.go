@@ -315,6 +315,9 @@ func (o *Owner) commit(ctx context.Context, only []int32) {
 }
 
 func (o *Owner) answered(sent map[string]map[int32]kgo.EpochOffset, resp *kmsg.OffsetCommitResponse, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // Run ends: what is pending is committed on the way out.
+	}
 	if err != nil {
 		o.commitErrors.Add(1)
 		o.log.Warn("committing", "err", err)
