@@ -55,15 +55,16 @@ func validityOf(n int) time.Duration {
 type demo struct {
 	*dev
 	demoOptions
-	n       *node
-	api     *client // /v1 on the control socket, as the command line has it
-	carrier *smsc.Client
-	browser *http.Client
-	words   conversation.Texts
-	fields  conversation.Fields
-	memory  demoMemory
-	simLog  string
-	resumed bool
+	n        *node
+	api      *client // /v1 on the control socket, as the command line has it
+	carrier  *smsc.Client
+	browser  *http.Client
+	words    conversation.Texts
+	fields   conversation.Fields
+	memory   demoMemory
+	simLog   string
+	resumed  bool
+	patience time.Duration // with the next step
 }
 
 // runDemo runs dev with the demo beside it. Whatever is wrong at its end is
@@ -73,7 +74,7 @@ func runDemo(ctx context.Context, d *dev, o demoOptions, stdout io.Writer) error
 	defer finish()
 	var wrong error
 	err := d.run(ctx, func(ctx context.Context, n *node) error {
-		m := &demo{dev: d, demoOptions: o, n: n, simLog: d.simulator.log, memory: demoMemory{store: n.store}}
+		m := &demo{dev: d, demoOptions: o, n: n, simLog: d.simulator.log, memory: demoMemory{store: n.store}, patience: stepWithin}
 		defer m.close()
 		var r demoReport
 		if r, wrong = m.run(ctx); ctx.Err() != nil {
@@ -138,9 +139,13 @@ func (m *demo) run(ctx context.Context) (r demoReport, err error) {
 	if err := m.simulate(ctx); err != nil {
 		return r, fmt.Errorf("simulating members: %w", err)
 	}
+	if !m.memory.taken(stepStart) {
+		m.screen.note("\nThe leader has posted the number %s, and people text it:", demoNumber)
+	}
 	if err := m.story(ctx); err != nil {
 		return r, err
 	}
+	m.screen.note("\n%q to %s members:", textToAll, grouped(int64(m.members)))
 	last, err := m.broadcast(ctx)
 	if err != nil {
 		return r, err

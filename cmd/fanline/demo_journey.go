@@ -31,9 +31,9 @@ const (
 	stepCity      = "a text to one city reaches its members and nobody else"
 	stepEarly     = "another fan joins"
 	stepStart     = "the broadcast to all members starts"
-	stepEarlyStop = "he texts STOP before his turn, and gets one confirmation"
+	stepEarlyStop = "a fan in its audience texts STOP, and gets one confirmation"
 	stepSecond    = "a second fan joins while the broadcast runs"
-	stepStop      = "she texts STOP, and gets one confirmation"
+	stepStop      = "she texts STOP too, and gets one confirmation"
 	stepNothing   = "nobody was sent anything after their STOP"
 )
 
@@ -84,8 +84,12 @@ const (
 	textToAll   = "Hey {{first_name}}, the new tour is out. See you in {{city}}?"
 )
 
-// stepWithin is how long one step may take.
-const stepWithin = time.Minute
+// How long one step may take. One that waits for what a crash left uncertain
+// waits in vain, so after a restart less patience is shown at first.
+const (
+	stepWithin  = time.Minute
+	stepRetaken = 15 * time.Second
+)
 
 // stepError is why a step was not taken.
 type stepError struct {
@@ -102,7 +106,7 @@ func (m *demo) step(ctx context.Context, name string, take func(ctx context.Cont
 	if m.memory.taken(name) {
 		return nil
 	}
-	own, cancel := context.WithTimeoutCause(ctx, stepWithin, fmt.Errorf("%v have passed", stepWithin))
+	own, cancel := context.WithTimeoutCause(ctx, m.patience, fmt.Errorf("%v have passed", m.patience))
 	defer cancel()
 	begin := time.Now()
 	err := take(own)
@@ -121,7 +125,12 @@ func (m *demo) step(ctx context.Context, name string, take func(ctx context.Cont
 // leaves it uncertain, and what is uncertain is not sent twice; then nobody
 // waits for it any longer, and another fan takes the steps anew.
 func (m *demo) with(ctx context.Context, role string, steps []string, take func(ctx context.Context, f *fan) error) error {
+	defer func() { m.patience = stepWithin }()
 	for again := false; ; again = true {
+		m.patience = stepWithin
+		if m.resumed && !again {
+			m.patience = stepRetaken
+		}
 		var phone string
 		if err := m.memory.change(ctx, func(s *demoState) { phone = s.phone(role) }); err != nil {
 			return err
@@ -130,7 +139,7 @@ func (m *demo) with(ctx context.Context, role string, steps []string, take func(
 		if err == nil || ctx.Err() != nil || again || !m.resumed {
 			return err
 		}
-		m.screen.note("    %v\n    the crash left that text uncertain, and it is never sent twice; another fan takes her place", err)
+		m.screen.note("    %v;\n    the crash left it uncertain, and what is uncertain is not sent twice: another fan takes that place", err)
 		if err := m.memory.change(ctx, func(s *demoState) { s.again(role, steps) }); err != nil {
 			return err
 		}
@@ -146,7 +155,7 @@ func (m *demo) story(ctx context.Context) error {
 	if err := m.with(ctx, roleStranger, []string{stepStranger}, m.stranger); err != nil {
 		return err
 	}
-	if err := m.step(ctx, stepCity, m.toCity); err != nil {
+	if err := m.city(ctx); err != nil {
 		return err
 	}
 	return m.with(ctx, roleEarly, []string{stepEarly}, func(ctx context.Context, f *fan) error {
@@ -300,10 +309,26 @@ func (m *demo) stranger(ctx context.Context, f *fan) error {
 	})
 }
 
+// city takes the step of the text to one city, and takes it anew where a crash
+// has cut the first one off and left messages of it uncertain.
+func (m *demo) city(ctx context.Context) error {
+	err := m.step(ctx, stepCity, m.toCity)
+	if err == nil || ctx.Err() != nil || !m.resumed {
+		return err
+	}
+	m.screen.note("    %v;\n    the crash left them uncertain, and what is uncertain is not sent twice: another text takes its place", err)
+	if err := m.memory.change(ctx, func(s *demoState) { s.Abandoned, s.City = append(s.Abandoned, s.City), 0 }); err != nil {
+		return err
+	}
+	return m.step(ctx, stepCity, m.toCity)
+}
+
 // toCity sends a text to all members of one city, and holds the phones that
 // the carrier was given against those that the store has there.
 func (m *demo) toCity(ctx context.Context) error {
-	id, err := m.start(ctx, "city", api.NewBroadcast{
+	var name string
+	m.memory.look(func(s *demoState) { name = fmt.Sprintf("city%d", len(s.Abandoned)) })
+	id, err := m.start(ctx, name, api.NewBroadcast{
 		Number: demoNumber, Text: textToCity, Audience: fmt.Sprintf("city=%q state=%s", fanCity, fanState), Validity: demoValidity.String(),
 	}, func(s *demoState) *message.BroadcastID { return &s.City })
 	if err != nil {

@@ -141,7 +141,7 @@ func (m *demo) judge(ctx context.Context, r *demoReport) (smsc.Report, error) {
 		r.MaxParts1s = max(r.MaxParts1s, most)
 	}
 	var ids []message.BroadcastID
-	m.memory.look(func(s *demoState) { ids = []message.BroadcastID{s.City, s.Broadcast} })
+	m.memory.look(func(s *demoState) { ids = s.broadcasts() })
 	for _, id := range ids {
 		keys, err := accountKeys(ctx, m.n.db.States, m.simLog, id)
 		if err != nil {
@@ -229,17 +229,19 @@ func (m *demo) print(b community.Broadcast, r *demoReport, c counted, audit smsc
 			grouped(b.Total), span(r.Duration), grouped(int64(r.Rate)))
 	}
 	tell("  most memory: %.0f MB here, %.0f MB in ClickHouse, %.0f MB in the simulator", r.RSSPeak, r.RSSClickHouse, r.RSSSimulator)
-	tell("\nWhat listens where")
-	m.places(m.n)
 	if m.exit {
+		tell("\nAll of it is kept in %s: the same command shows this account again, and without --exit stays up to be asked.", m.cfg.Data)
 		return
 	}
+	tell("\nWhat listens where")
+	m.places(m.n)
 	tell("\nTry, in another terminal:")
 	m.try("hold engine, log, ClickHouse and carrier against each other", "ledger "+fmt.Sprint(b.ID)+" --compare"+m.shownData)
 	m.try("recount everything with a client that the engine doesn't share", "audit"+m.shownData)
 	m.try("see who wrote", "inbox list"+m.shownData)
-	m.try("text the number as a fan would, and see what comes back", "smsc mo --log "+quoted(m.simLog)+" --from +14015559000 --to "+demoNumber+" --text 'Hi!'")
-	m.try("", "smsc messages --log "+quoted(m.simLog)+" --phone +14015559000")
+	m.try("text the number as a fan would, and see what comes back",
+		"smsc mo --log "+quoted(m.simLog)+" --from +14015559000 --to "+demoNumber+" --text 'Hi!'",
+		"smsc messages --log "+quoted(m.simLog)+" --phone +14015559000")
 	m.try("write to those in Chicago who are 21 or older", "broadcast create --text 'Hey {{first_name}}!' --audience 'city=Chicago age>=21'"+m.shownData)
 	m.try("look at the carrier with two independent stacks", "carrier probe "+simulatorName+" --config "+quoted(m.cfg.Data+"/dev.yaml"))
 }

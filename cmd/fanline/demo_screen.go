@@ -25,6 +25,7 @@ type screen struct {
 	drawn    int // lines of the block that stand there
 	block    []string
 	plain    time.Time // of the last plain line
+	said     string    // that line
 }
 
 // plainEvery is how often progress is said where nothing can be drawn over.
@@ -54,18 +55,18 @@ func (s *screen) tell(format string, args ...any) { s.line(s.report, format, arg
 func (s *screen) line(to io.Writer, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.erase()
+	s.write(s.erased())
 	fmt.Fprintf(to, format+"\n", args...)
-	s.draw()
+	s.write(s.drawing())
 }
 
 // Write passes log lines on.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.erase()
+	s.write(s.erased())
 	n, err := s.w.Write(p)
-	s.draw()
+	s.write(s.drawing())
 	return n, err
 }
 
@@ -76,14 +77,14 @@ func (s *screen) show(plain string, block ...string) {
 	defer s.mu.Unlock()
 	if !s.terminal {
 		if now := time.Now(); now.Sub(s.plain) >= plainEvery {
-			s.plain = now
+			s.plain, s.said = now, plain
 			fmt.Fprintln(s.w, plain)
 		}
 		return
 	}
-	s.erase()
+	erased := s.erased()
 	s.block = block
-	s.draw()
+	s.write(erased + s.drawing()) // In one go: else it flickers.
 }
 
 // keep leaves the block as it stands; without a terminal it says plain, so
@@ -91,7 +92,7 @@ func (s *screen) show(plain string, block ...string) {
 func (s *screen) keep(plain string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.terminal {
+	if !s.terminal && plain != s.said {
 		fmt.Fprintln(s.w, plain)
 	}
 	s.block, s.drawn, s.plain = nil, 0, time.Time{}
@@ -101,20 +102,27 @@ func (s *screen) keep(plain string) {
 func (s *screen) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.erase()
+	s.write(s.erased())
 	s.block, s.plain = nil, time.Time{}
 }
 
-func (s *screen) erase() {
-	if s.drawn > 0 {
-		fmt.Fprintf(s.w, "\x1b[%dA\x1b[J", s.drawn)
-		s.drawn = 0
+// write goes to a terminal or nowhere; one that is gone is nobody's loss.
+func (s *screen) write(text string) { _, _ = io.WriteString(s.w, text) }
+
+// erased is what takes the block off a terminal.
+func (s *screen) erased() string {
+	if s.drawn == 0 {
+		return ""
 	}
+	text := fmt.Sprintf("\x1b[%dA\x1b[J", s.drawn)
+	s.drawn = 0
+	return text
 }
 
-func (s *screen) draw() {
+// drawing is what puts it there.
+func (s *screen) drawing() string {
 	if len(s.block) == 0 {
-		return
+		return ""
 	}
 	width := s.width() - 1 // A full line would wrap on some terminals.
 	var b strings.Builder
@@ -124,8 +132,8 @@ func (s *screen) draw() {
 		}
 		b.WriteString(line + "\n")
 	}
-	_, _ = io.WriteString(s.w, b.String()) // A terminal that is gone is nobody's loss.
 	s.drawn = len(s.block)
+	return b.String()
 }
 
 // mark is a step's result in front of its name.

@@ -35,6 +35,8 @@ type demoState struct {
 	Steps     []demoStep          `json:"steps"`     // of this run, taken
 	City      message.BroadcastID `json:"city"`      // the text to one city; 0: not made yet
 	Broadcast message.BroadcastID `json:"broadcast"` // the one to all; 0: not made yet
+
+	Abandoned []message.BroadcastID `json:"abandoned,omitempty"` // texts to one city that a crash cut off
 }
 
 // errOtherDemo says that a data directory holds another demo than was asked for.
@@ -57,7 +59,7 @@ func (s *demoState) begin(o demoOptions) (resumed bool, err error) {
 		return true, nil
 	}
 	s.Run++
-	s.Phones, s.Steps, s.City, s.Broadcast = map[string]string{}, nil, 0, 0
+	s.Phones, s.Steps, s.City, s.Broadcast, s.Abandoned = map[string]string{}, nil, 0, 0, nil
 	return false, nil
 }
 
@@ -87,6 +89,17 @@ func (s *demoState) journey(failed *demoStep) []demoStep {
 func (s *demoState) again(role string, steps []string) {
 	delete(s.Phones, role)
 	s.Steps = slices.DeleteFunc(s.Steps, func(t demoStep) bool { return slices.Contains(steps, t.Name) })
+}
+
+// broadcasts are all of this run.
+func (s *demoState) broadcasts() []message.BroadcastID {
+	all := slices.Clone(s.Abandoned)
+	for _, id := range []message.BroadcastID{s.City, s.Broadcast} {
+		if id != 0 {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 // fanPrefix begins the phones of the demo's fans. No simulated member has one,

@@ -287,8 +287,9 @@ func (d *dev) welcome(_ context.Context, n *node) error {
 	d.screen.tell("\nTry, in another terminal:")
 	phone := "+14015550100"
 	if d.simulator != nil {
-		d.try("text the number as a fan would", "smsc mo --log "+quoted(d.simulator.log)+" --from "+phone+" --to "+demoNumber+" --text 'Hi!'")
-		d.try("see what came to that phone: a link to the form", "smsc messages --log "+quoted(d.simulator.log)+" --phone "+phone)
+		d.try("text the number as a fan would, and see what comes back: a link to the form",
+			"smsc mo --log "+quoted(d.simulator.log)+" --from "+phone+" --to "+demoNumber+" --text 'Hi!'",
+			"smsc messages --log "+quoted(d.simulator.log)+" --phone "+phone)
 	}
 	d.try("bring in a list of members", "members import FILE.csv"+d.shownData)
 	d.try("write to all of them", "broadcast create --text 'Hey {{first_name}}!' --audience all"+d.shownData)
@@ -297,9 +298,12 @@ func (d *dev) welcome(_ context.Context, n *node) error {
 	return nil
 }
 
-// try prints a command that may be pasted.
-func (d *dev) try(what, command string) {
-	d.screen.tell("  %s\n      %s %s", what, programName(), command)
+// try prints commands that may be pasted.
+func (d *dev) try(what string, commands ...string) {
+	d.screen.tell("  %s", what)
+	for _, c := range commands {
+		d.screen.tell("      %s %s", programName(), c)
+	}
 }
 
 // programName is the program as it was called.
