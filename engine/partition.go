@@ -36,7 +36,7 @@ type partition struct {
 
 // How much a partition remembers.
 const (
-	seenIDs     = 1 << 17
+	seenIDs     = 1 << 15
 	parkedMax   = 1 << 16
 	recentFor   = 24 * time.Hour
 	recentSaved = 10 * time.Minute // of it, what snapshots carry
