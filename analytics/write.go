@@ -78,18 +78,31 @@ func (s *stream) retry(ctx context.Context, do func() error) error {
 }
 
 // trouble notes what keeps a reader, or the writer, from going on; nil when it
-// goes on. Only a change is logged.
+// goes on. A server that is away troubles all readers at once: the first to wait
+// and the last to go on are logged, and not each of them. A log that ends too
+// early doesn't come back by itself, so that is always said.
 func (s *stream) trouble(of int, err error) {
 	s.mu.Lock()
-	before := s.troubles[of]
+	before, waited := s.troubles[of], firstOf(s.troubles)
 	s.troubles[of] = err
+	waits := firstOf(s.troubles)
 	s.mu.Unlock()
 	switch {
-	case err != nil && (before == nil || before.Error() != err.Error()):
+	case err != nil && (waited == nil || errors.Is(err, errLogEnds) && !errors.Is(before, errLogEnds)):
 		s.log.Warn("analytics waits", "topic", s.topic, "err", err)
-	case err == nil && before != nil:
-		s.log.Info("analytics goes on", "topic", s.topic, "after", before)
+	case waits == nil && waited != nil:
+		s.log.Info("analytics goes on", "topic", s.topic, "after", waited)
 	}
+}
+
+// firstOf returns the first error that is one.
+func firstOf(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *stream) count(n TopicStats) {
