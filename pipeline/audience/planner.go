@@ -84,12 +84,14 @@ type Config struct {
 type Planner struct {
 	c     Config
 	plans []*plan // as Sending listed them
+	blind bool    // the last round could not ask what is to be sent
 	stats counters
 }
 
 // pollBusy and pollIdle are how often the planner looks when it has nothing to
 // do: for room while broadcasts are sending, for a broadcast while none is.
-// retry is how long a broadcast rests after an error.
+// retry is how long a broadcast rests after an error, and all of them when the
+// store doesn't answer.
 const (
 	pollBusy = 5 * time.Millisecond
 	pollIdle = 50 * time.Millisecond
@@ -130,9 +132,12 @@ func (p *Planner) Run(ctx context.Context) error {
 		}
 		for p.round(ctx) && ctx.Err() == nil {
 		}
-		if len(p.plans) > 0 {
+		switch {
+		case p.blind:
+			timer.Reset(retry)
+		case len(p.plans) > 0:
 			timer.Reset(pollBusy)
-		} else {
+		default:
 			timer.Reset(pollIdle)
 		}
 	}
@@ -142,7 +147,8 @@ func (p *Planner) Run(ctx context.Context) error {
 // chunk, and produces it all. It tells whether there may be more to do at once.
 // Asking anew each time is what makes pause and cancel act within one round.
 func (p *Planner) round(ctx context.Context) (more bool) {
-	if err := p.refresh(ctx); err != nil {
+	err := p.refresh(ctx)
+	if p.blind = err != nil; p.blind {
 		p.failed(ctx, "reading the broadcasts", err)
 		return false
 	}
@@ -169,7 +175,7 @@ func (p *Planner) round(ctx context.Context) (more bool) {
 	if len(entries) == 0 {
 		return false
 	}
-	err := p.c.Produce(ctx, entries)
+	err = p.c.Produce(ctx, entries)
 	for _, b := range planned {
 		if err != nil {
 			b.rests = now.Add(retry)

@@ -337,6 +337,33 @@ func TestBlocksThatMayBeLostAreMadeAgain(t *testing.T) {
 	})
 }
 
+func TestAStoreThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.add(1, 1_000, rand.New(rand.NewPCG(13, 5)))
+		w.away = errors.New("no store")
+		stop := w.planner(Config{})
+		time.Sleep(9500 * time.Millisecond)
+		synctest.Wait()
+		w.set(func() {
+			if w.sending != 10 {
+				t.Errorf("it was asked %d times in 9.5 s, want 10", w.sending)
+			}
+			w.away = nil
+		})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		stop()
+		all := 0
+		for _, r := range w.planned(1) {
+			all += len(r)
+		}
+		if all != 1_000 {
+			t.Errorf("%d of 1000 planned once it answers", all)
+		}
+	})
+}
+
 func TestASmallerBlockGoesOutWhenRoomForAWholeOneDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

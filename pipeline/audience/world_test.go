@@ -41,7 +41,8 @@ type world struct {
 	parts     []int32 // of log
 	most      message.Rank
 	mostAll   int
-	broken    error
+	broken    error // of producing
+	away      error // of the store
 	readMost  int
 	readTotal int
 	sending   int // calls
@@ -77,6 +78,9 @@ func (w *world) Sending(context.Context) ([]record.Block, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sending++
+	if w.away != nil {
+		return nil, w.away
+	}
 	return slices.Clone(w.heads), nil
 }
 
