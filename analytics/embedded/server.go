@@ -69,6 +69,9 @@ func New(o Options) (*Server, error) {
 	if o.Library, err = FindLibrary(o.Library); err != nil {
 		return nil, err
 	}
+	if o.Library, err = filepath.Abs(o.Library); err != nil {
+		return nil, err
+	}
 	if o.Executable == "" {
 		if o.Executable, err = os.Executable(); err != nil {
 			return nil, err

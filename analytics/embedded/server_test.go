@@ -170,34 +170,6 @@ func TestTheChildLeavesWhenItsParentIsGone(t *testing.T) {
 	}
 }
 
-func TestWithoutTheLibraryTheErrorSaysHowToGetIt(t *testing.T) {
-	t.Setenv(embedded.LibraryEnv, "")
-	t.Chdir(t.TempDir())
-	_, err := embedded.FindLibrary("")
-	if !errors.Is(err, embedded.ErrNoLibrary) || !strings.Contains(err.Error(), "npm install") || !strings.Contains(err.Error(), embedded.LibraryEnv) {
-		t.Errorf("error %v", err)
-	}
-	if _, err = embedded.FindLibrary("nowhere/libchdb.so"); !errors.Is(err, embedded.ErrNoLibrary) {
-		t.Errorf("error of a wrong setting: %v", err)
-	}
-}
-
-func TestTheLibraryIsFoundBelowTheWorkingDirectory(t *testing.T) {
-	t.Setenv(embedded.LibraryEnv, "")
-	dir := t.TempDir()
-	t.Chdir(dir)
-	want := filepath.Join(dir, ".fanline/chdb/node_modules/@chdb/lib/libchdb.so")
-	if err := os.MkdirAll(filepath.Dir(want), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(want, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := embedded.FindLibrary(""); err != nil || got != want {
-		t.Errorf("found %q, %v, want %q", got, err, want)
-	}
-}
-
 func TestRunGivesUpWithTheReasonWhenNoChildEverAnswers(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "libchdb.so")

@@ -236,7 +236,7 @@ func benchBroadcast(ctx context.Context, n *node, sim *simulator, members int, k
 	}
 	r := &benchReport{
 		Rate: float64(members) / sent.Seconds(), Rest: float64(members) / rest.Seconds(), Members: members, Ledger: ledger,
-		Commits: float64(stats.Written-written) / float64(max(1, stats.Commits-commits)), RSS1M: peakRSS(),
+		Commits: float64(stats.Written-written) / float64(max(1, stats.Commits-commits)), RSS1M: peakMemory("self"),
 	}
 	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(members) }
 	for name := range pids {

@@ -114,19 +114,3 @@ func cpuOf(pids map[string]int) map[string]time.Duration {
 	}
 	return used
 }
-
-// peakRSS is the most memory that this process ever held, in MB (VmHWM of
-// proc(5)).
-func peakRSS() float64 {
-	raw, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(raw)) {
-		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.ParseFloat(strings.Fields(v)[0], 64) // The kernel's own number.
-			return kb / 1024
-		}
-	}
-	return 0
-}

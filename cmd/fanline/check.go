@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"fanline/analytics/embedded"
 )
 
 // probeTimeout bounds each question that `fanline check` puts to a server.
@@ -247,8 +249,17 @@ func (c *Config) checkClickHouse(ctx context.Context, address string) (string, e
 }
 
 func (c *Config) checkLibrary(context.Context) (string, error) {
-	path, err := findLibrary(c.ClickHouse.Library)
+	path, err := c.findLibrary()
 	return "embedded server from " + path, err
+}
+
+// findLibrary returns the libchdb that the embedded ClickHouse runs from.
+func (c *Config) findLibrary() (string, error) {
+	path, err := embedded.FindLibrary(c.ClickHouse.Library)
+	if err != nil && c.ClickHouse.Library != "" {
+		return "", fmt.Errorf("clickhouse.library: %w", err)
+	}
+	return path, err
 }
 
 // checkHost opens the connection that a bind would use.

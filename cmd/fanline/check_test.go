@@ -152,20 +152,14 @@ func TestCheckRefusesADirectoryThatIsAFile(t *testing.T) {
 	}
 }
 
-func TestTheLibraryIsFoundWhereMakePutsIt(t *testing.T) {
+func TestALibraryThatIsConfiguredButMissingIsNamedByItsKey(t *testing.T) {
 	t.Chdir(shortTempDir(t))
-	for platform, want := range map[[2]string]string{
-		{"linux", "amd64"}: "lib-linux-x64-gnu", {"linux", "arm64"}: "lib-linux-arm64-gnu",
-		{"darwin", "amd64"}: "lib-darwin-x64", {"darwin", "arm64"}: "lib-darwin-arm64",
-	} {
-		if got := libraryName(platform[0], platform[1]); got != want {
-			t.Errorf("%v: %s, want %s", platform, got, want)
-		}
-	}
-	if _, err := findLibrary(""); err == nil || !strings.Contains(err.Error(), "make chdb") {
+	var c Config
+	if _, err := c.findLibrary(); err == nil || !strings.Contains(err.Error(), "make chdb") {
 		t.Errorf("got %v, want a word on how to get it", err)
 	}
-	if _, err := findLibrary("nowhere.so"); err == nil || !strings.Contains(err.Error(), "clickhouse.library") {
+	c.ClickHouse.Library = "nowhere.so"
+	if _, err := c.findLibrary(); err == nil || !strings.Contains(err.Error(), "clickhouse.library") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -156,7 +156,7 @@ const linkTTL = 72 * time.Hour
 func (n *node) openAnalytics() error {
 	c := analytics.Config{Addresses: n.cfg.ClickHouse.Addresses, User: n.cfg.ClickHouse.User, Password: n.cfg.ClickHouse.Password.Reveal(), Database: n.cfg.ClickHouse.Database}
 	if len(c.Addresses) == 0 {
-		library, err := findLibrary(n.cfg.ClickHouse.Library)
+		library, err := n.cfg.findLibrary()
 		if err != nil {
 			return err
 		}

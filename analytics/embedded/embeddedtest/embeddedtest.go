@@ -39,12 +39,16 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Library returns the path of libchdb.so: as the program finds it, or below
-// the module's root. Without one the test is skipped, but fails where $CI is
-// set, for there `make test` has installed it.
+// Library returns the path of libchdb.so: that of $FANLINE_CLICKHOUSE_LIBRARY,
+// as in the program, or the one below the module's root. Without one the test
+// is skipped, but fails where $CI is set, for there `make test` has installed it.
 func Library(tb testing.TB) string {
 	tb.Helper()
-	path, err := embedded.FindLibrary(filepathOrEmpty(moduleRoot()))
+	setting := os.Getenv("FANLINE_CLICKHOUSE_LIBRARY")
+	if setting == "" {
+		setting = embedded.LibraryBelow(moduleRoot())
+	}
+	path, err := embedded.FindLibrary(setting)
 	if err == nil {
 		return path
 	}
@@ -103,17 +107,4 @@ func moduleRoot() string {
 			return ""
 		}
 	}
-}
-
-// filepathOrEmpty returns the library npm put below root, empty when there is
-// none or when the environment names one.
-func filepathOrEmpty(root string) string {
-	if root == "" || os.Getenv(embedded.LibraryEnv) != "" {
-		return ""
-	}
-	found, _ := filepath.Glob(filepath.Join(root, ".fanline/chdb/node_modules/@chdb/*/libchdb.so"))
-	if len(found) == 0 {
-		return ""
-	}
-	return found[0]
 }
