@@ -38,7 +38,7 @@ func TestTheSimulatorIsRunAskedAndAudited(t *testing.T) {
 	if err != nil || !strings.Contains(string(first[:n]), "listens") {
 		t.Fatalf("%q, %v", first[:n], err)
 	}
-	go io.Copy(io.Discard, stderr)
+	go func() { _, _ = io.Copy(io.Discard, stderr) }() // ends with the pipe
 
 	out, err := smscCommand(t, "mo", "--log", log, "--from", "+13125550042", "--to", "+17735550100", "--text", "hello", "--json")
 	var result smsc.TextResult

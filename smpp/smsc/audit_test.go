@@ -343,7 +343,7 @@ func TestTheLogPrintsAsTheContractSays(t *testing.T) {
 	s.b.event("unbind", true, 0, 9, "", "")
 	s.b.event(CommandClosed, false, 0, 0, "acme", "unbound by the client")
 	s.flush()
-	s.w.close()
+	closeLog(t, s.w)
 	var got bytes.Buffer
 	if err := WriteNDJSON(&got, s.dir, false); err != nil {
 		t.Fatal(err)

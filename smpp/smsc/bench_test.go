@@ -3,6 +3,7 @@ package smsc
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -83,7 +84,7 @@ func startChild(tb testing.TB, dir string) (cmd *exec.Cmd, addr string) {
 		tb.Log(lines.Text())
 	}
 	if addr == "" {
-		cmd.Wait()
+		_ = cmd.Wait()
 		tb.Fatal("the simulator didn't start")
 	}
 	go func() {
@@ -162,8 +163,7 @@ func BenchmarkSimulator(b *testing.B) {
 	for _, l := range loaders {
 		l.nc.Close()
 	}
-	cmd.Process.Signal(syscall.SIGTERM)
-	if err := cmd.Wait(); err != nil {
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()); err != nil {
 		b.Error(err)
 	}
 	size := int64(0)
@@ -188,7 +188,7 @@ func BenchmarkTake(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.log.close()
+	defer closeLog(b, s.log)
 	c := newConn(s, nil)
 	c.account, c.kind = s.accounts["load"], smpp.BindTransceiverID
 	c.box.receive(0)
@@ -238,7 +238,7 @@ func BenchmarkAudit(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	w.close()
+	closeLog(b, w)
 	b.ResetTimer()
 	r, err := Audit(dir)
 	if err != nil || r.Duplicates != 0 || int(r.Messages) < b.N {

@@ -48,7 +48,7 @@ func TestHalfAPDUIsWrittenAndNoMore(t *testing.T) {
 		t.Fatal(status)
 	}
 	c.send(submitTo("13125550001", "hello"))
-	c.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
 	b, err := io.ReadAll(c.nc)
 	if len(b) == 0 || len(b) >= smpp.HeaderLen+10 {
 		t.Errorf("%d octets before the end (%v), want half an answer", len(b), err)
@@ -91,7 +91,7 @@ func TestAClientThatDoesNotReadIsNotReadFrom(t *testing.T) {
 		pdus, _ = smpp.Append(pdus, 0, 1, sm)
 	}
 	sent := 0
-	c.nc.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 	for range 1000 {
 		n, err := c.nc.Write(pdus)
 		sent += n

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"fanline/smpp"
@@ -15,13 +14,10 @@ import (
 // loader is a client made for weight, not for use: one bind that keeps a window of submits open and answers every
 // deliver_sm, with pre-encoded PDUs so that its own cost stays small.
 type loader struct {
-	nc       net.Conn
-	window   int
-	slots    chan struct{}
-	template []byte
-	keyAt    int
+	nc     net.Conn
+	window int
+	slots  chan struct{}
 
-	mu       sync.Mutex
 	accepted int
 	refused  map[smpp.Status]int
 	receipts int
@@ -98,7 +94,7 @@ func (l *loader) read(n int, receipts bool) error {
 	have, answers, got := 0, 0, 0
 	var out []byte
 	for answers < n || receipts && got < l.accepted {
-		l.nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = l.nc.SetReadDeadline(time.Now().Add(20 * time.Second))
 		k, err := l.nc.Read(buf[have:])
 		if err != nil {
 			return fmt.Errorf("after %d answers, %d receipts: %w", answers, got, err)

@@ -26,6 +26,13 @@ func testLog(t testing.TB, dir string) *logWriter {
 	return w
 }
 
+func closeLog(t testing.TB, w *logWriter) {
+	t.Helper()
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func sampleSubmit(i int) *submitRecord {
 	text := fmt.Appendf(nil, "Hey friend %d, the doors open at eight tonight, bring somebody along.", i)
 	return &submitRecord{
@@ -143,8 +150,10 @@ func TestWhatIsLoggedIsRead(t *testing.T) {
 }
 
 func TestTextsAreReadAsTheyWere(t *testing.T) {
-	texts := []string{"", "a", "Hey Anna, come tonight", "Hey Bob, come tonight", "Hey Bob, come tonight!", "ey Bob", "Hey Anna, come tonight",
-		strings.Repeat("x", 160), strings.Repeat("x", 159), "", strings.Repeat("xy", 80), "\x00\xff\x00"}
+	texts := []string{
+		"", "a", "Hey Anna, come tonight", "Hey Bob, come tonight", "Hey Bob, come tonight!", "ey Bob", "Hey Anna, come tonight",
+		strings.Repeat("x", 160), strings.Repeat("x", 159), "", strings.Repeat("xy", 80), "\x00\xff\x00",
+	}
 	for _, slots := range []uint32{1, 5} {
 		dir := t.TempDir()
 		w := testLog(t, dir)
@@ -158,7 +167,7 @@ func TestTextsAreReadAsTheyWere(t *testing.T) {
 		if err := w.write(&b); err != nil {
 			t.Fatal(err)
 		}
-		w.close()
+		closeLog(t, w)
 		entries := readAll(t, dir)[1:]
 		for i, e := range entries {
 			if string(e.Octets) != texts[i] {
@@ -189,7 +198,7 @@ func TestTextsThatShareNothingAreCompressed(t *testing.T) {
 		if err := w.write(&b); err != nil {
 			t.Fatal(err)
 		}
-		w.close()
+		closeLog(t, w)
 		if n := len(readAll(t, dir)); n != 201 {
 			t.Errorf("%d entries, want 201", n)
 		}
@@ -224,7 +233,7 @@ func writtenLog(t testing.TB) (content []byte, ends []int) {
 		}
 		ends = append(ends, int(info.Size()))
 	}
-	w.close()
+	closeLog(t, w)
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +269,7 @@ func TestATornEndCostsOnlyItsBlock(t *testing.T) {
 			t.Fatalf("what was cut off is not kept: %v", aside)
 		}
 		w := testLog(t, dir)
-		w.close()
+		closeLog(t, w)
 		if n := count(readAll(t, dir), func(e *Entry) bool { return e.Kind == KindStart }); n != 2 {
 			t.Fatalf("after the cut the log can't be gone on with: %d starts", n)
 		}
@@ -308,7 +317,7 @@ func TestSegmentsFollowEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.close()
+	closeLog(t, w)
 	segs, err := segments(dir)
 	if err != nil || len(segs) < 5 {
 		t.Fatalf("%d segments, %v", len(segs), err)

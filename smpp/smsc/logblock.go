@@ -271,14 +271,14 @@ func (b *block) receipt(seq uint32, id uint64, number string, from phone, fromTy
 
 // textRecord is a text from a phone, or a part of one.
 type textRecord struct {
-	id               uint64
-	seq              uint32
-	phone            string // with its type octet in front
-	number           string // with its type octet in front
-	esm, dcs         byte
-	udh, octets      []byte
-	parts, part      byte
-	again, acceptAll bool
+	id          uint64
+	seq         uint32
+	phone       string // with its type octet in front
+	number      string // with its type octet in front
+	esm, dcs    byte
+	udh, octets []byte
+	parts, part byte
+	again       bool
 }
 
 // text records a reply about to be written, or (recQueued) one that was taken in.

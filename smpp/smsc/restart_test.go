@@ -152,7 +152,7 @@ func TestAKilledSimulatorLosesNoReceipt(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		cmd.Wait() // Killed: the error says so.
+		_ = cmd.Wait() // Killed: the error says so.
 		c.nc.Close()
 	}
 	for id := range accepted {

@@ -105,16 +105,12 @@ type sampler struct {
 func (s *sampler) draw(r uint64) uint32 { return s.micros[r%quantiles] }
 
 func compileDistribution(d *Distribution) (*sampler, error) {
-	points := []struct {
+	type point struct {
 		q float64
 		v *Duration
-	}{{0, &d.Min}, {0.5, d.P50}, {0.9, d.P90}, {0.99, d.P99}, {1, &d.Max}}
-	points = slices.DeleteFunc(points, func(p struct {
-		q float64
-		v *Duration
-	}) bool {
-		return p.v == nil
-	})
+	}
+	points := slices.DeleteFunc([]point{{0, &d.Min}, {0.5, d.P50}, {0.9, d.P90}, {0.99, d.P99}, {1, &d.Max}},
+		func(p point) bool { return p.v == nil })
 	s := &sampler{zero: true}
 	for i := range quantiles {
 		q := (float64(i) + 0.5) / quantiles

@@ -100,7 +100,7 @@ func (c *conn) answer(b *behaviour, from *sender, to phone, status smpp.Status) 
 	c.counts.count(status)
 	if status == smpp.StatusOK {
 		r.id = c.takeID()
-		r.unanswered = c.silent > 0 || b.unanswered > 0 && uint64(chance>>32) < b.unanswered
+		r.unanswered = c.silent > 0 || b.unanswered > 0 && chance>>32 < b.unanswered
 		due = c.planReceipt(b, from, to, due)
 		c.s.watch.saw(to, r, c.at.micros)
 	}
