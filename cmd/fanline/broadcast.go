@@ -44,14 +44,12 @@ func runBroadcastCreate(ctx context.Context, args []string, stdin io.Reader, std
 	if b.Text, err = textArgument(b.Text, stdin); err != nil {
 		return err
 	}
-	c, err := flags.dial(ctx)
+	c, number, err := flags.dialNumber(ctx, b.Number)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	if b.Number, err = c.number(ctx, b.Number); err != nil {
-		return err
-	}
+	b.Number = number
 	if *key == "" {
 		*key = rand.Text()
 	}
@@ -74,13 +72,8 @@ func runBroadcastDryRun(ctx context.Context, args []string, _ io.Reader, stdout,
 	if err != nil {
 		return err
 	}
-	c, err := flags.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.close()
 	var d api.DryRun
-	if err := c.ask(ctx, http.MethodGet, pathOf("broadcasts", names[0], "dry-run"), nil, &d); err != nil {
+	if err := flags.ask(ctx, http.MethodGet, pathOf("broadcasts", names[0], "dry-run"), nil, &d); err != nil {
 		return err
 	}
 	if *flags.asJSON {
@@ -154,13 +147,8 @@ func broadcastControl(action string) func(context.Context, []string, io.Reader, 
 		if err != nil {
 			return err
 		}
-		c, err := flags.dial(ctx)
-		if err != nil {
-			return err
-		}
-		defer c.close()
 		var done api.Controlled
-		if err := c.ask(ctx, http.MethodPost, pathOf("broadcasts", names[0], action), nil, &done); err != nil {
+		if err := flags.ask(ctx, http.MethodPost, pathOf("broadcasts", names[0], action), nil, &done); err != nil {
 			return err
 		}
 		if *flags.asJSON {
@@ -193,15 +181,10 @@ func runBroadcastList(ctx context.Context, args []string, _ io.Reader, stdout, s
 	if _, err := parseFlags(flags.FlagSet, args); err != nil {
 		return err
 	}
-	c, err := flags.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.close()
 	var all struct {
 		Broadcasts []api.Broadcast `json:"broadcasts"`
 	}
-	if err := c.ask(ctx, http.MethodGet, fmt.Sprintf("/v1/broadcasts?limit=%d", *limit), nil, &all); err != nil {
+	if err := flags.ask(ctx, http.MethodGet, fmt.Sprintf("/v1/broadcasts?limit=%d", *limit), nil, &all); err != nil {
 		return err
 	}
 	if *flags.asJSON {

@@ -51,6 +51,29 @@ func (f clientFlags) dial(ctx context.Context) (*client, error) {
 	return &client{http: c, dir: dir}, nil
 }
 
+// dialNumber is dial for what concerns one of our numbers: the one that was
+// named, or the only one there is.
+func (f clientFlags) dialNumber(ctx context.Context, named string) (c *client, number string, err error) {
+	if c, err = f.dial(ctx); err != nil {
+		return nil, "", err
+	}
+	if number, err = c.number(ctx, named); err != nil {
+		c.close()
+		return nil, "", err
+	}
+	return c, number, nil
+}
+
+// ask connects for one question.
+func (f clientFlags) ask(ctx context.Context, method, path string, in, out any) error {
+	c, err := f.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.ask(ctx, method, path, in, out)
+}
+
 // clientDataDir finds the data directory as loadConfig does, but reads nothing
 // else of the configuration: whoever asks a process need not have its secrets.
 func clientDataDir(data, config string, env lookup) (string, error) {

@@ -22,15 +22,11 @@ func runInboxList(ctx context.Context, args []string, _ io.Reader, stdout, stder
 	if _, err := parseFlags(flags.FlagSet, args); err != nil {
 		return err
 	}
-	c, err := flags.dial(ctx)
+	c, n, err := flags.dialNumber(ctx, *number)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	n, err := c.number(ctx, *number)
-	if err != nil {
-		return err
-	}
 	var all struct {
 		Number  message.Phone    `json:"number"`
 		Threads []api.ThreadLine `json:"threads"`
@@ -88,15 +84,11 @@ func runInboxShow(ctx context.Context, args []string, _ io.Reader, stdout, stder
 	if err != nil {
 		return err
 	}
-	c, err := flags.dial(ctx)
+	c, n, err := flags.dialNumber(ctx, *number)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	n, err := c.number(ctx, *number)
-	if err != nil {
-		return err
-	}
 	var view api.ThreadView
 	if err := c.ask(ctx, http.MethodGet, pathOf("numbers", n, "inbox", names[0])+fmt.Sprintf("?limit=%d", *limit), nil, &view); err != nil {
 		return err
@@ -133,15 +125,11 @@ func runInboxReply(ctx context.Context, args []string, stdin io.Reader, stdout, 
 	if err != nil {
 		return err
 	}
-	c, err := flags.dial(ctx)
+	c, n, err := flags.dialNumber(ctx, *number)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	n, err := c.number(ctx, *number)
-	if err != nil {
-		return err
-	}
 	var done api.Replied
 	if err := c.ask(ctx, http.MethodPost, pathOf("numbers", n, "inbox", names[0], "replies"), api.Reply{Text: text}, &done); err != nil {
 		return err

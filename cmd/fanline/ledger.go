@@ -20,17 +20,12 @@ func runLedger(ctx context.Context, args []string, _ io.Reader, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	c, err := flags.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.close()
 	path := pathOf("broadcasts", id, "ledger")
 	if *compare {
 		path += "?compare=true"
 	}
 	var l api.Ledger
-	if err := c.ask(ctx, http.MethodGet, path, nil, &l); err != nil {
+	if err := flags.ask(ctx, http.MethodGet, path, nil, &l); err != nil {
 		return err
 	}
 	if *flags.asJSON {

@@ -48,15 +48,11 @@ func runMembersImport(ctx context.Context, args []string, stdin io.Reader, stdou
 		return err
 	}
 	defer in.close()
-	c, err := flags.dial(ctx)
+	c, n, err := flags.dialNumber(ctx, *number)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	n, err := c.number(ctx, *number)
-	if err != nil {
-		return err
-	}
 	keep := &rejectFile{path: *rejects}
 	if keep.path == "" {
 		keep.path = in.rejectsPath()
@@ -318,15 +314,11 @@ func runMembersGroup(ctx context.Context, args []string, stdin io.Reader, stdout
 			return err
 		}
 	}
-	c, err := flags.dial(ctx)
+	c, n, err := flags.dialNumber(ctx, *number)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	n, err := c.number(ctx, *number)
-	if err != nil {
-		return err
-	}
 	if method == "" {
 		return listGroups(ctx, c, n, *flags.asJSON, stdout)
 	}
