@@ -8,16 +8,19 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	chembedded "fanline/analytics/embedded"
 )
 
 // TestMain lets the test binary be the program: commands that start themselves
 // again as a child find the real main behind os.Executable.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == independentCommand {
+	if len(os.Args) > 1 && slices.Contains([]string{independentCommand, chembedded.Command, "smsc", "dev"}, os.Args[1]) {
 		main()
 		return
 	}
