@@ -189,21 +189,26 @@ max_pending: 20000000
 	return s, s.start(ctx, "127.0.0.1:0")
 }
 
-// benchBroadcast sends one broadcast to everyone and measures it.
-func benchBroadcast(ctx context.Context, n *node, sim *simulator, members int, keep string, stderr io.Writer) (*benchReport, error) {
+// benchDraft makes the members and the broadcast that is going to be measured.
+func benchDraft(ctx context.Context, n *node, members int) (b community.Broadcast, err error) {
 	number, err := message.ParsePhone(demoNumber)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
 	if _, err := n.store.Simulate(ctx, members, 1, number, nil); err != nil {
-		return nil, err
+		return b, err
 	}
 	if err := n.analyticsCaughtUp(ctx); err != nil {
-		return nil, err
+		return b, err
 	}
-	b, err := n.store.CreateBroadcast(ctx, community.NewBroadcast{
+	return n.store.CreateBroadcast(ctx, community.NewBroadcast{
 		Number: number, Text: "Hey {{first_name}}, the new song is out tonight. Tell me what you think of it!", Audience: "all", Validity: time.Hour,
 	})
+}
+
+// benchBroadcast sends one broadcast to everyone and measures it.
+func benchBroadcast(ctx context.Context, n *node, sim *simulator, members int, keep string, stderr io.Writer) (*benchReport, error) {
+	b, err := benchDraft(ctx, n, members)
 	if err != nil {
 		return nil, err
 	}
