@@ -139,6 +139,16 @@ func (s *Store) BroadcastsIn(ctx context.Context, state BroadcastState) ([]Broad
 	return s.read().broadcasts(ctx, `WHERE b.state = $1 ORDER BY b.id`, state)
 }
 
+// Started counts the broadcasts that were ever started, and of those the ones
+// that are neither cancelled nor wholly decided.
+func (s *Store) Started(ctx context.Context) (all, unfinished int64, err error) {
+	err = s.read().row(ctx, `SELECT COUNT(*), COUNT(CASE WHEN state IN ('sending', 'paused') THEN 1 END) FROM broadcasts WHERE epoch > 0`).Scan(&all, &unfinished)
+	if err != nil {
+		err = fmt.Errorf("broadcasts: %w", err)
+	}
+	return all, unfinished, err
+}
+
 func (q querier) broadcasts(ctx context.Context, which string, args ...any) ([]Broadcast, error) {
 	var all []Broadcast
 	err := q.each(ctx, func(r rowScanner) error {

@@ -161,6 +161,34 @@ func TestABroadcastMovesOnlyAsItMay(t *testing.T) {
 	}
 }
 
+func TestOnlyBroadcastsThatWereStartedCount(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, s *fixture) {
+		ctx := t.Context()
+		s.join(ann, Profile{})
+		want := func(all, unfinished int64) {
+			t.Helper()
+			if a, u, err := s.Started(ctx); err != nil || a != all || u != unfinished {
+				t.Errorf("%d started, %d of them unfinished, %v; want %d and %d", a, u, err, all, unfinished)
+			}
+		}
+		draft, sent, paused, cancelled := s.draft("all", "a"), s.draft("all", "b"), s.draft("all", "c"), s.draft("all", "d")
+		want(0, 0)
+		for _, b := range []Broadcast{sent, paused, cancelled} {
+			_, err := s.StartBroadcast(ctx, b.ID)
+			s.must(err)
+		}
+		want(3, 3)
+		s.must(s.MarkSent(ctx, sent.ID, 1))
+		_, err := s.PauseBroadcast(ctx, paused.ID)
+		s.must(err)
+		for _, id := range []message.BroadcastID{cancelled.ID, draft.ID} {
+			_, err = s.CancelBroadcast(ctx, id)
+			s.must(err)
+		}
+		want(3, 1)
+	})
+}
+
 func TestWhatCannotBeSentIsNoBroadcast(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, s *fixture) {
 		good := NewBroadcast{Number: ours, Text: "hi", Audience: "all", Validity: time.Hour}

@@ -56,6 +56,9 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	}
 	err := s.connect(url)
 	if err == nil {
+		err = s.writer.PingContext(ctx) // Or the first migration would seem to be what fails.
+	}
+	if err == nil {
 		err = s.migrate(ctx)
 	}
 	if err == nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"fanline/analytics/embedded"
+	"fanline/pipeline"
 )
 
 // probeTimeout bounds each question that `fanline check` puts to a server.
@@ -112,13 +112,22 @@ func askAll(ctx context.Context, probes []probe) []finding {
 			defer cancel()
 			detail, err := p.ask(ctx)
 			if err != nil {
-				detail = err.Error()
+				detail = oneLine(err.Error())
 			}
 			found[i] = finding{p.name, err == nil, detail}
 		})
 	}
 	wait.Wait()
 	return found
+}
+
+// oneLine joins the lines of an error: some libraries write one for each try.
+func oneLine(s string) string {
+	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' })
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }
 
 func probesOf(c *Config) []probe {
@@ -179,16 +188,27 @@ func (c *Config) checkLog(ctx context.Context) (string, error) {
 	if len(c.Log.Brokers) == 0 {
 		return "embedded broker, in data", nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Log.Brokers...))
+	client, err := pipeline.NewClient(pipeline.Config{Brokers: c.Log.Brokers, ClientID: "fanline-check"})
 	if err != nil {
 		return "", err
 	}
 	defer client.Close()
-	brokers, err := kadm.NewClient(client).BrokerMetadata(ctx)
+	brokers, err := kadm.NewClient(client).ListBrokers(ctx)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", strings.Join(c.Log.Brokers, ", "), err)
 	}
-	return fmt.Sprintf("%d brokers answer", len(brokers.Brokers)), nil
+	answer := fmt.Sprintf("Kafka, %d brokers", len(brokers))
+	if len(brokers) == 1 {
+		answer = "Kafka, 1 broker"
+	}
+	found, err := pipeline.FindTopics(ctx, client, partitionsCluster)
+	switch {
+	case err != nil:
+		return "", err
+	case len(found.Missing) > 0:
+		return fmt.Sprintf("%s; %d topics are made on the first start", answer, len(found.Missing)), nil
+	}
+	return fmt.Sprintf("%s; topics of %d partitions, replicas %d", answer, partitionsCluster, found.Replicas), nil
 }
 
 func (c *Config) checkStore(ctx context.Context) (string, error) {

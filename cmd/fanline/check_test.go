@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"fanline/pipeline"
 )
 
 // listening returns the address of a port that accepts, and one that refuses.
@@ -78,7 +80,7 @@ carriers:
 	}{
 		"configuration":           {true, "c.yaml"},
 		"data ./data":             {true, "made on the first start"},
-		"log":                     {true, "1 brokers answer"},
+		"log":                     {true, "Kafka, 1 broker; 8 topics are made on the first start"},
 		"clickhouse " + refuses:   {false, "connection refused"},
 		"store":                   {false, "connection refused"},
 		"signing_key":             {true, "is made on the first start"},
@@ -93,6 +95,30 @@ carriers:
 		if strings.Contains(got.Detail, "pssst") {
 			t.Errorf("%s shows the password: %s", name, got.Detail)
 		}
+		if strings.Contains(got.Detail, "\n") {
+			t.Errorf("%s takes more than its line: %q", name, got.Detail)
+		}
+	}
+}
+
+func TestCheckRefusesTopicsThatServeWouldRefuse(t *testing.T) {
+	t.Chdir(shortTempDir(t))
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	client, err := pipeline.NewClient(pipeline.Config{Brokers: broker.ListenAddrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := pipeline.EnsureTopics(t.Context(), client, partitionsEmbedded, 1); err != nil {
+		t.Fatal(err)
+	}
+	_, found := checkJSON(t, `log: {brokers: ["`+broker.ListenAddrs()[0]+`"]}`)
+	if got := found["log"]; got.OK || !strings.Contains(got.Detail, "12 partitions") {
+		t.Errorf("topics of another size: %+v", got)
 	}
 }
 

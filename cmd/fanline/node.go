@@ -93,6 +93,9 @@ func (n *node) open(ctx context.Context) error {
 	if err := n.openStore(ctx); err != nil {
 		return err
 	}
+	if err := n.checkHistory(ctx); err != nil {
+		return err
+	}
 	if err := n.openAnalytics(); err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (n *node) openStore(ctx context.Context) error {
 	}
 	var err error
 	if n.store, err = community.Open(ctx, url, community.Options{Partitions: n.logs.partitions}); err != nil {
-		return fmt.Errorf("store: %w", err)
+		return err // It says "store" itself.
 	}
 	var numbers []community.Number
 	for _, c := range n.cfg.Numbers {
