@@ -22,17 +22,29 @@ var ErrTopics = errors.New("the log's topics don't fit")
 // cluster takes up to 0.2 s.
 const visibleWait = 10 * time.Second
 
+// Replication is how many copies a cluster keeps of each record: three, or as
+// many as it has brokers. It asks the cluster, because one of its brokers is
+// enough to reach it and thus to be named.
+func Replication(ctx context.Context, client *kgo.Client) (int16, error) {
+	brokers, err := kadm.NewClient(client).ListBrokers(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("listing brokers: %w", err)
+	}
+	return int16(min(3, max(1, len(brokers)))), nil
+}
+
 // EnsureTopics creates what is missing of the topics in contracts.md: control
 // with one partition, all others with the given number. Partitions can never
 // change afterwards, because they decide where a member's records are: topics
 // that have another number are refused. replication is 1 for the embedded
-// broker, 3 in a cluster.
+// broker, that of Replication in a cluster.
 func EnsureTopics(ctx context.Context, client *kgo.Client, partitions int32, replication int16) error {
 	admin := kadm.NewClient(client)
-	missing, err := missingTopics(ctx, admin, partitions)
+	found, err := FindTopics(ctx, client, partitions)
 	if err != nil {
 		return err
 	}
+	missing := found.Missing
 	for _, topic := range missing {
 		n := partitions
 		if topic == record.TopicControl {
@@ -46,10 +58,10 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, partitions int32, rep
 	ctx, cancel := context.WithTimeout(ctx, visibleWait)
 	defer cancel()
 	for len(missing) > 0 {
-		if missing, err = missingTopics(ctx, admin, partitions); err != nil {
+		if found, err = FindTopics(ctx, client, partitions); err != nil {
 			return err
 		}
-		if len(missing) > 0 {
+		if missing = found.Missing; len(missing) > 0 {
 			select {
 			case <-ctx.Done():
 				return fmt.Errorf("%w: %v were created but don't appear: %w", ErrTopics, missing, ctx.Err())
@@ -60,28 +72,41 @@ func EnsureTopics(ctx context.Context, client *kgo.Client, partitions int32, rep
 	return nil
 }
 
-// missingTopics lists the topics that don't exist, or refuses those that do.
-func missingTopics(ctx context.Context, admin *kadm.Client, partitions int32) ([]string, error) {
+// Found is what there is of our topics.
+type Found struct {
+	Missing  []string // in order
+	Replicas int      // of the partition that has fewest; 0: there is none
+}
+
+// FindTopics looks for our topics, and refuses those that have another number
+// of partitions with ErrTopics.
+func FindTopics(ctx context.Context, client *kgo.Client, partitions int32) (Found, error) {
 	want := append(record.Partitioned(), record.TopicControl)
-	details, err := admin.ListTopics(ctx, want...)
+	details, err := kadm.NewClient(client).ListTopics(ctx, want...)
 	if err != nil {
-		return nil, fmt.Errorf("listing topics: %w", err)
+		return Found{}, fmt.Errorf("listing topics: %w", err)
 	}
-	var missing []string
+	var f Found
 	for _, topic := range want {
 		d, ok := details[topic]
 		switch {
 		case !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition):
-			missing = append(missing, topic)
+			f.Missing = append(f.Missing, topic)
+			continue
 		case d.Err != nil:
-			return nil, fmt.Errorf("topic %s: %w", topic, d.Err)
+			return Found{}, fmt.Errorf("topic %s: %w", topic, d.Err)
 		case topic != record.TopicControl && len(d.Partitions) != int(partitions):
-			return nil, fmt.Errorf("%w: %s has %d partitions, the configuration wants %d; members would be looked for where they are not",
+			return Found{}, fmt.Errorf("%w: %s has %d partitions, the configuration wants %d; members would be looked for where they are not",
 				ErrTopics, topic, len(d.Partitions), partitions)
 		}
+		for _, p := range d.Partitions {
+			if n := len(p.Replicas); f.Replicas == 0 || n < f.Replicas {
+				f.Replicas = n
+			}
+		}
 	}
-	slices.Sort(missing)
-	return missing, nil
+	slices.Sort(f.Missing)
+	return f, nil
 }
 
 // topicConfigs are a topic's settings. Records leave by DeleteRecords, when all

@@ -38,7 +38,6 @@ type logNode struct {
 func openLog(ctx context.Context, n *node) (*logNode, error) {
 	l := &logNode{partitions: partitionsEmbedded}
 	l.config = pipeline.Config{Brokers: n.cfg.Log.Brokers, ClientID: "fanline", Logger: n.log}
-	replication := int16(1)
 	var barrier pipeline.Barrier
 	if len(n.cfg.Log.Brokers) == 0 {
 		broker, err := embedded.Open(ctx, embedded.Config{Dir: filepath.Join(n.data.path, "broker"), Logger: n.log})
@@ -48,17 +47,21 @@ func openLog(ctx context.Context, n *node) (*logNode, error) {
 		l.broker, barrier = broker, broker.Sync
 		l.config.Brokers, l.config.Dialer = broker.Addresses(), broker.Dialer()
 	} else {
-		l.partitions, replication, l.config.Compress = partitionsCluster, int16(min(3, len(n.cfg.Log.Brokers))), true
+		l.partitions, l.config.Compress = partitionsCluster, true
 	}
-	if err := l.clients(ctx, barrier, replication); err != nil {
-		return nil, errors.Join(err, l.close())
+	if err := l.clients(ctx, barrier); err != nil {
+		return nil, errors.Join(fmt.Errorf("log: %w", err), l.close())
 	}
 	return l, nil
 }
 
-func (l *logNode) clients(ctx context.Context, barrier pipeline.Barrier, replication int16) error {
+func (l *logNode) clients(ctx context.Context, barrier pipeline.Barrier) error {
 	var err error
 	if l.admin, err = pipeline.NewClient(l.config); err != nil {
+		return err
+	}
+	replication, err := pipeline.Replication(ctx, l.admin)
+	if err != nil {
 		return err
 	}
 	if err := pipeline.EnsureTopics(ctx, l.admin, int32(l.partitions), replication); err != nil {
