@@ -48,13 +48,15 @@ func (p phone) plain() bool { return p != 0 && p&phoneZeroFirst == 0 }
 func (p phone) append(dst []byte) []byte {
 	n := p.digits()
 	start := len(dst)
-	for range n {
-		dst = append(dst, '0')
+	dst = append(dst, "0000000000000000"[:min(n, phoneDigitsMax)]...)
+	v, i := p.value(), len(dst)
+	for ; i >= start+2; i -= 2 {
+		pair := v % 100 * 2
+		v /= 100
+		dst[i-1], dst[i-2] = digitPairs[pair+1], digitPairs[pair]
 	}
-	v := p.value()
-	for i := start + n - 1; i >= start && v > 0; i-- {
-		dst[i] = byte('0' + v%10)
-		v /= 10
+	if i > start {
+		dst[start] = byte('0' + v%10)
 	}
 	return dst
 }

@@ -108,3 +108,41 @@ func mix64(x uint64) uint64 {
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
+
+// idWriter writes many ids that lie close together: it keeps the leading digits of the one before.
+type idWriter struct {
+	form  IDForm
+	front uint64 // what the leading digits stand for
+	lead  []byte
+}
+
+// idTailUnit leaves eight digits to be written anew each time.
+const idTailUnit = 100_000_000
+
+// append writes id as its form's Append does.
+func (w *idWriter) append(dst []byte, id uint64) []byte {
+	if w.form != IDDecimal || id < idTailUnit {
+		return w.form.Append(dst, id)
+	}
+	front := id / idTailUnit
+	if front != w.front {
+		w.front, w.lead = front, strconv.AppendUint(w.lead[:0], front, 10)
+	}
+	dst = append(dst, w.lead...)
+	tail := uint32(id - front*idTailUnit)
+	high, low := tail/10_000, tail%10_000
+	return append(dst,
+		digitPairs[high/100*2], digitPairs[high/100*2+1], digitPairs[high%100*2], digitPairs[high%100*2+1],
+		digitPairs[low/100*2], digitPairs[low/100*2+1], digitPairs[low%100*2], digitPairs[low%100*2+1])
+}
+
+const digitPairs = "00010203040506070809" +
+	"10111213141516171819" +
+	"20212223242526272829" +
+	"30313233343536373839" +
+	"40414243444546474849" +
+	"50515253545556575859" +
+	"60616263646566676869" +
+	"70717273747576777879" +
+	"80818283848586878889" +
+	"90919293949596979899"

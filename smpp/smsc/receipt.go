@@ -19,6 +19,7 @@ type receiptWriter struct {
 	shape   receiptShape
 	pdu     []byte
 	places  receiptPlaces
+	ids     idWriter
 	scratch []byte
 }
 
@@ -38,7 +39,7 @@ const minuteLen = len("YYMMDDhhmm")
 
 // begin sets the clock of the receipts that follow.
 func (r *receiptWriter) begin(p *plan, micros int64) {
-	r.plan = p
+	r.plan, r.ids.form = p, p.receipt
 	if m := micros / 60_000_000; m != r.doneMin {
 		r.doneMin = m
 		formatMinute(&r.done, m)
@@ -55,7 +56,7 @@ func (r *receiptWriter) append(dst []byte, seq uint32, d *delivery, n *number) [
 		r.submitMin = m
 		formatMinute(&r.submit, m)
 	}
-	id := r.plan.receipt.Append(r.scratch[:0], d.id)
+	id := r.ids.append(r.scratch[:0], d.id)
 	r.scratch = id
 	shape := receiptShape{n, d.fromType, d.toType, d.from.digits(), len(id)}
 	if shape != r.shape {

@@ -179,6 +179,21 @@ func TestIDsAreReadBackAndDiffer(t *testing.T) {
 	}
 }
 
+func TestIDsWrittenInARowAreThoseWrittenAlone(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for form := IDDecimal; form <= IDUUID; form++ {
+		w := idWriter{form: form}
+		for range 5000 {
+			id := rng.Uint64() >> rng.IntN(64)
+			for _, id := range []uint64{id, id + 1, id + idTailUnit, id / idTailUnit * idTailUnit} {
+				if got, want := string(w.append([]byte("x"), id)), "x"+string(form.Append(nil, id)); got != want {
+					t.Fatalf("%s: %d is written %q, want %q", form, id, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestPhonesSurvivePacking(t *testing.T) {
 	for _, s := range []string{"0", "00", "7", "13125550001", "0049301234567", "9999999999999999"} {
 		if got := parsePhone([]byte(s)).String(); got != s {
@@ -281,7 +296,7 @@ func TestPatchedReceiptsAreThoseOfTheEncoder(t *testing.T) {
 
 func TestAnswersAreThoseOfTheEncoder(t *testing.T) {
 	for _, r := range []response{{id: 77, seq: 5}, {seq: 6, status: 0x58}, {id: 78, seq: 7, data: true}, {seq: 8, status: 8, data: true}} {
-		w := &writer{c: &conn{s: &server{plan: &plan{form: IDHex}}}}
+		w := &writer{ids: idWriter{form: IDHex}}
 		w.answer(&r)
 		id := ""
 		if r.id != 0 {

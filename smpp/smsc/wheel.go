@@ -2,8 +2,9 @@ package smsc
 
 import "math/bits"
 
-// chunkLen entries share one allocation, so that walking a slot is walking along memory. A chunk of deliveries is 4 KiB.
-const chunkLen = 120
+// chunkLen entries share one allocation, so that walking a slot is walking along memory. A chunk must not be a power of
+// two long: the heads of all open chunks would then fall into the same few lines of the processor's cache.
+const chunkLen = 101
 
 type chunk[T any] struct {
 	next *chunk[T] // first, so that the collector looks at one word of the chunk

@@ -31,6 +31,7 @@ type writer struct {
 	heard    int64     // ms of the last read when that was looked at
 	misses   int       // enquire_link sent since
 	receipt  receiptWriter
+	ids      idWriter
 	emitted  func([]delivery) // emit and emitAnswers as values, made once
 	answered func([]response)
 }
@@ -43,7 +44,7 @@ type sending struct {
 
 // write says what is due until done closes.
 func (c *conn) write(done <-chan struct{}) {
-	w := &writer{c: c, checked: time.Now()}
+	w := &writer{c: c, checked: time.Now(), ids: idWriter{form: c.s.plan.form}}
 	w.emitted, w.answered = w.emit, w.emitAnswers
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -273,7 +274,7 @@ func (w *writer) answer(r *response) {
 	if r.id == 0 {
 		return
 	}
-	w.out = append(w.c.s.plan.form.Append(w.out, r.id), 0)
+	w.out = append(w.ids.append(w.out, r.id), 0)
 	binary.BigEndian.PutUint32(w.out[start:], uint32(len(w.out)-start))
 }
 
