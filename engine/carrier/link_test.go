@@ -2,7 +2,6 @@ package carrier
 
 import (
 	"net"
-	"sync"
 	"testing"
 
 	"fanline/engine"
@@ -16,7 +15,6 @@ type nowhere struct {
 	net.Conn
 	answer []byte
 	shut   chan struct{}
-	once   sync.Once
 }
 
 func (c *nowhere) Write(b []byte) (int, error) {

@@ -47,7 +47,7 @@ func (w *watched) Append(entries []journal.Entry, done func([]int64, error)) {
 
 func (w *watched) attach(carrier string, bind uint32, window int, conn engine.Bind) Port {
 	defer w.note()
-	return watchedPort{w.fakeEngine.Attach(carrier, bind, window, conn), w}
+	return watchedPort{w.Attach(carrier, bind, window, conn), w}
 }
 
 type watchedPort struct {
@@ -168,6 +168,39 @@ func TestEverythingOfTheSimulatorArrives(t *testing.T) {
 	go func() { poolEnded <- pool.Run(binds) }()
 
 	w.until(t, "two binds", func() bool { return len(w.bound()) == 2 })
+	submitThrough(t, w, profile, n)
+	w.until(t, "all answers", func() bool { return w.answered() == n })
+	w.until(t, "all receipts", func() bool { return len(receiptsIn(t, &w.fakeLog)) == n })
+
+	sayStop(t, dir)
+	if number, ok := stops.Load(member); !ok || number != ourNumber {
+		t.Errorf("the engine was told %v, %v", number, ok)
+	}
+	if len(w.of(record.TopicInbound)) != 1 || len(w.of(record.TopicConsent)) != 1 {
+		t.Errorf("%d texts, %d revocations stored", len(w.of(record.TopicInbound)), len(w.of(record.TopicConsent)))
+	}
+	matchReceipts(t, w, profile, n)
+
+	endBinds()
+	if err := <-poolEnded; err != nil {
+		t.Error(err)
+	}
+	endInbound()
+	runs.Wait()
+	stopSMSC()
+	report, err := smsc.Audit(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Accepted != n || report.Messages != n || report.Duplicates != 0 || report.ReceiptsAcked != n || report.TextsAcked != 1 || report.Stops != 1 ||
+		report.ProtocolErrors != 0 || report.Unkeyed != 0 || report.SendsAfterStop != 0 || report.Binds != 2 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// submitThrough writes a text to each of n members, by turns over two binds.
+func submitThrough(t *testing.T, w *watched, profile *Profile, n int) {
+	t.Helper()
 	e := NewEncoder(profile)
 	var parts engine.Parts
 	for i := range n {
@@ -182,25 +215,26 @@ func TestEverythingOfTheSimulatorArrives(t *testing.T) {
 			return port.conn.Write([]engine.Item{{Token: uint64(i), PDU: parts.Buf}}) == 1
 		})
 	}
-	w.until(t, "all answers", func() bool { return w.answered() == n })
-	w.until(t, "all receipts", func() bool { return len(receiptsIn(t, &w.fakeLog)) == n })
+}
 
+// sayStop lets a member text STOP, and holds that it is answered.
+func sayStop(t *testing.T, dir string) {
+	t.Helper()
 	phones, err := smsc.Dial(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer phones.Close()
 	said, err := phones.Text(t.Context(), member.String(), ourNumber.String(), "STOP", time.Minute)
 	if err != nil || !said.Answered || said.Status != "ESME_ROK" {
 		t.Errorf("STOP: %+v, %v", said, err)
 	}
-	if number, ok := stops.Load(member); !ok || number != ourNumber {
-		t.Errorf("the engine was told %v, %v", number, ok)
-	}
-	if len(w.of(record.TopicInbound)) != 1 || len(w.of(record.TopicConsent)) != 1 {
-		t.Errorf("%d texts, %d revocations stored", len(w.of(record.TopicInbound)), len(w.of(record.TopicConsent)))
-	}
-	phones.Close()
+}
 
+// matchReceipts holds that every receipt belongs to a submit, about a tenth of
+// them failed.
+func matchReceipts(t *testing.T, w *watched, profile *Profile, n int) {
+	t.Helper()
 	answers := map[string]uint64{}
 	for _, p := range w.bound() {
 		for _, a := range p.got() {
@@ -222,22 +256,6 @@ func TestEverythingOfTheSimulatorArrives(t *testing.T) {
 	}
 	if failed == 0 || failed > n/2 {
 		t.Errorf("%d failed of about %d", failed, n/10)
-	}
-
-	endBinds()
-	if err := <-poolEnded; err != nil {
-		t.Error(err)
-	}
-	endInbound()
-	runs.Wait()
-	stopSMSC()
-	report, err := smsc.Audit(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if report.Accepted != n || report.Messages != n || report.Duplicates != 0 || report.ReceiptsAcked != n || report.TextsAcked != 1 || report.Stops != 1 ||
-		report.ProtocolErrors != 0 || report.Unkeyed != 0 || report.SendsAfterStop != 0 || report.Binds != 2 {
-		t.Errorf("%+v", report)
 	}
 }
 
