@@ -73,7 +73,7 @@ func (l *logNode) clients(ctx context.Context, barrier pipeline.Barrier) error {
 			return nil, err
 		}
 		log := pipeline.NewLog(producer, barrier)
-		l.closers = append(l.closers, func() { log.Close(); producer.Close() })
+		l.closers = append(l.closers, func() { closeProducer(log, producer, acknowledging) })
 		return log, nil
 	}
 	if l.synced, err = open(0, barrier); err != nil {
@@ -82,6 +82,23 @@ func (l *logNode) clients(ctx context.Context, barrier pipeline.Barrier) error {
 	l.acked, err = open(2*time.Millisecond, nil)
 	return err
 }
+
+// closeProducer waits for what is under way. Brokers that don't answer don't hold up
+// the end: what they have not acknowledged fails, and counts as after a crash.
+func closeProducer(log *pipeline.Log, producer *kgo.Client, patience time.Duration) {
+	done := make(chan struct{})
+	go func() { log.Close(); close(done) }()
+	select {
+	case <-done:
+		producer.Close()
+	case <-time.After(patience):
+		producer.Close() // Fails what it holds, which ends the log.
+		<-done
+	}
+}
+
+// acknowledging is how long brokers may take for what was written last.
+const acknowledging = 5 * time.Second
 
 // close flushes and leaves; clients go before the broker.
 func (l *logNode) close() error {
