@@ -107,7 +107,7 @@ func parseList(listed string) []target {
 // run fuzzes one target. A failing target is a crash; a go test that cannot be
 // started at all is an error.
 func (t *target) run(ctx context.Context, each time.Duration, progress io.Writer) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.function+"$", "-fuzztime", each.String(), t.pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.function+"$", "-fuzztime", each.String(), "-fuzzminimizetime", "10x", t.pkg)
 	cmd.Stderr = progress
 	out, err := cmd.StdoutPipe()
 	if err != nil {
