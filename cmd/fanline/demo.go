@@ -294,7 +294,7 @@ func (m *demo) watch(ctx context.Context, id message.BroadcastID, until string, 
 	if err != nil {
 		return last, err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }() // It was only read.
 	d := json.NewDecoder(body)
 	moved := time.Now()
 	for {

@@ -99,7 +99,7 @@ func (f *fan) fetch(r *http.Request) (body []byte, kind string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // It was only read.
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxPage))
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s %s: %s", r.Method, r.URL.Path, resp.Status)

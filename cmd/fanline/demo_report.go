@@ -114,7 +114,7 @@ func (m *demo) clickhouse(ctx context.Context, b community.Broadcast, r *demoRep
 		return c, err
 	}
 	r.LatencyMS = latencies{milliseconds(c.latency.P50), milliseconds(c.latency.P90), milliseconds(c.latency.P99)}
-	r.Balanced = r.Ledger.AtRest() && r.Ledger.Balanced() && message.Ledger(r.Parts).Balanced() &&
+	r.Balanced = r.AtRest() && r.Ledger.Balanced() && message.Ledger(r.Parts).Balanced() &&
 		c.messages == r.Ledger && c.parts == message.Ledger(r.Parts)
 	c.cities, err = m.n.db.TopCities(ctx, b.ID, 5)
 	return c, err
@@ -160,7 +160,7 @@ func (r *demoReport) verdict(c counted) error {
 			wrong = append(wrong, fmt.Errorf(format, args...))
 		}
 	}
-	bad(!r.Ledger.AtRest(), "the ledger is not at rest: %d to send, %d without a receipt", r.Ledger.PendingSend, r.Ledger.PendingReceipt)
+	bad(!r.AtRest(), "the ledger is not at rest: %d to send, %d without a receipt", r.Ledger.PendingSend, r.Ledger.PendingReceipt)
 	bad(!r.Ledger.Balanced() || !message.Ledger(r.Parts).Balanced(), "the ledger does not balance: %+v, parts %+v", r.Ledger, r.Parts)
 	bad(c.messages != r.Ledger, "ClickHouse counts other messages than the engine: %+v, engine %+v", c.messages, r.Ledger)
 	bad(c.parts != message.Ledger(r.Parts), "ClickHouse counts other parts than the engine: %+v, engine %+v", c.parts, r.Parts)

@@ -49,10 +49,7 @@ func TestADemoGoesOnWhereItStoodUnlessAnotherIsAskedFor(t *testing.T) {
 		resumed bool
 		err     error
 	}{
-		"first time": {
-			demoState{}, demoOptions{members: 1000, seed: 1},
-			demoState{Members: 1000, Seed: 1, Run: 1, Phones: map[string]string{}}, false, nil,
-		},
+		"first time":    {demoState{}, demoOptions{members: 1000, seed: 1}, demoState{Members: 1000, Seed: 1, Run: 1, Phones: map[string]string{}}, false, nil},
 		"same command":  {stood(), demoOptions{members: 500, seed: 3, given: given("members", "seed")}, stood(), true, nil},
 		"none given":    {stood(), demoOptions{members: demoMembers, seed: 1, given: given()}, stood(), true, nil},
 		"other members": {stood(), demoOptions{members: 600, given: given("members")}, stood(), false, errOtherDemo},

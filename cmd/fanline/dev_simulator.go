@@ -140,7 +140,7 @@ func (s *simulator) start(ctx context.Context, listen string) error {
 	if err != nil {
 		return err
 	}
-	defer out.Close() // The child has its own.
+	defer func() { _ = out.Close() }() // The child has its own.
 	child := exec.Command(executable, "smsc", "--listen", listen, "--accounts", s.file("accounts.yaml"), "--scenario", s.file("scenario.yaml"),
 		"--log", s.log, "--addr", s.file("addr"), "--idle-exit", "10m")
 	child.Stdout, child.Stderr, child.Dir = out, out, s.dir
@@ -186,7 +186,7 @@ func (s *simulator) lastWords() string {
 	if err != nil {
 		return err.Error()
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // It was only read.
 	if info, err := f.Stat(); err == nil && info.Size() > 4096 {
 		_, _ = f.Seek(-4096, io.SeekEnd) // Else the whole file is read, which is no harm.
 	}
