@@ -55,8 +55,8 @@ func TestADemoGoesOnWhereItStoodUnlessAnotherIsAskedFor(t *testing.T) {
 		"other members": {stood(), demoOptions{members: 600, given: given("members")}, stood(), false, errOtherDemo},
 		"other seed":    {stood(), demoOptions{seed: 9, given: given("seed")}, stood(), false, errOtherDemo},
 		"new": {
-			stood(), demoOptions{again: true, given: given("new")},
-			demoState{Members: 500, Seed: 3, Simulated: true, Run: 2, Fans: 2, Phones: map[string]string{}}, false, nil,
+			had: stood(), asked: demoOptions{again: true, given: given("new")},
+			want: demoState{Members: 500, Seed: 3, Simulated: true, Run: 2, Fans: 2, Phones: map[string]string{}},
 		},
 	} {
 		got := test.had
