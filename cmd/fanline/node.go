@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"fanline/analytics"
@@ -54,8 +57,10 @@ func runNode(ctx context.Context, cfg *Config, log *slog.Logger, extra func(*nod
 		return err
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
-	n := &node{cfg: cfg, data: data, log: log, instance: instanceName()}
-	n.observer = newObserver()
+	n := &node{cfg: cfg, data: data, log: log, observer: newObserver()}
+	if n.instance, err = instanceName(data); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
 	if n.control, err = listenControl(data); err != nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
@@ -75,13 +80,25 @@ func runNode(ctx context.Context, cfg *Config, log *slog.Logger, extra func(*nod
 	return runParts(ctx, log, parts...)
 }
 
-// instanceName outlives restarts, so that the group gives an engine that comes
-// back its partitions again.
-func instanceName() string {
-	if host, err := os.Hostname(); err == nil && host != "" {
-		return "fanline-" + host
+// instanceName is by which the group knows an engine. It outlives restarts, so
+// that one that comes back has its partitions again at once. It is made with the
+// data directory, which one process at a time holds: were two alive under one
+// name, the group would give the second what the first still sends.
+func instanceName(d *dataDir) (string, error) {
+	path := d.file("instance")
+	raw, err := os.ReadFile(path)
+	if name := strings.TrimSpace(string(raw)); err == nil && name != "" {
+		return name, nil
 	}
-	return "fanline"
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown" // It is for people; the rest makes it the only one.
+	}
+	name := "fanline-" + host + "-" + strings.ToLower(rand.Text()[:12])
+	return name, writeAtomically(path, name+"\n")
 }
 
 // open opens log, store, analytics and engine; nothing runs yet.
