@@ -24,7 +24,7 @@ type Ledger struct {
 	Broadcast message.BroadcastID      `json:"broadcast_id"`
 	State     community.BroadcastState `json:"state"`
 	message.Ledger
-	Parts
+	message.Parts
 	Balanced bool `json:"balanced"`
 	// Complete is false while a partition is without an owner: its messages are
 	// counted as pending then.
@@ -32,23 +32,8 @@ type Ledger struct {
 	Compare  *Comparison `json:"compare,omitempty"`
 }
 
-// Parts are the fields of message.Ledger, counting parts of what was encoded.
-// The two convert into each other, so neither can lack a field of the other.
-type Parts struct {
-	Accepted       int64 `json:"parts_accepted"`
-	Suppressed     int64 `json:"parts_suppressed"`
-	Rejected       int64 `json:"parts_rejected"`
-	ExpiredUnsent  int64 `json:"parts_expired_unsent"`
-	Cancelled      int64 `json:"parts_cancelled"`
-	Uncertain      int64 `json:"parts_uncertain"`
-	Submitted      int64 `json:"parts_submitted"`
-	Delivered      int64 `json:"parts_delivered"`
-	Failed         int64 `json:"parts_failed"`
-	Expired        int64 `json:"parts_expired"`
-	NoReceipt      int64 `json:"parts_no_receipt"`
-	PendingSend    int64 `json:"parts_pending_send"`
-	PendingReceipt int64 `json:"parts_pending_receipt"`
-}
+// Parts is message.Parts.
+type Parts = message.Parts
 
 // NewLedger adds up a broadcast. Parts that are not encoded yet are not
 // accepted yet, so parts have no pending_send.
@@ -59,7 +44,7 @@ func NewLedger(b community.Broadcast, p Progress) Ledger {
 	}
 	l := Ledger{
 		Broadcast: b.ID, State: b.State, Ledger: p.Messages.Ledger(b.Total),
-		Parts: Parts(p.Parts.Ledger(parts)), Complete: p.Ready || b.Epoch == 0,
+		Parts: message.Parts(p.Parts.Ledger(parts)), Complete: p.Ready || b.Epoch == 0,
 	}
 	l.Balanced = l.Ledger.Balanced() && message.Ledger(l.Parts).Balanced()
 	return l

@@ -163,7 +163,7 @@ func TestTheMeterFollowsTheLastSeconds(t *testing.T) {
 }
 
 func TestSecondsLeftNeedARateOrALimit(t *testing.T) {
-	l := Ledger{Ledger: message.Ledger{Accepted: 100, PendingSend: 60, Submitted: 40}, Parts: Parts{Submitted: 80}}
+	l := Ledger{Ledger: message.Ledger{Accepted: 100, PendingSend: 60, Submitted: 40}, Parts: message.Parts{Submitted: 80}}
 	for _, tt := range []struct {
 		rate  float64
 		limit int

@@ -18,6 +18,25 @@ type Ledger struct {
 	PendingReceipt int64 `json:"pending_receipt"`
 }
 
+// Parts is a Ledger that counts parts of what was encoded, beside the one that
+// counts messages. The two convert into each other, so neither can lack a field
+// of the other.
+type Parts struct {
+	Accepted       int64 `json:"parts_accepted"`
+	Suppressed     int64 `json:"parts_suppressed"`
+	Rejected       int64 `json:"parts_rejected"`
+	ExpiredUnsent  int64 `json:"parts_expired_unsent"`
+	Cancelled      int64 `json:"parts_cancelled"`
+	Uncertain      int64 `json:"parts_uncertain"`
+	Submitted      int64 `json:"parts_submitted"`
+	Delivered      int64 `json:"parts_delivered"`
+	Failed         int64 `json:"parts_failed"`
+	Expired        int64 `json:"parts_expired"`
+	NoReceipt      int64 `json:"parts_no_receipt"`
+	PendingSend    int64 `json:"parts_pending_send"`
+	PendingReceipt int64 `json:"parts_pending_receipt"`
+}
+
 // Tally counts messages (or parts) by state; index it with a State. Submitted
 // holds those that the SMSC accepted and that still wait for a receipt.
 type Tally [States]int64

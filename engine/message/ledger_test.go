@@ -1,6 +1,7 @@
 package message
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"testing"
 
@@ -96,5 +97,28 @@ func TestAStateIsFinalWhenNoReceiptCanMoveIt(t *testing.T) {
 		if s.Final() != want {
 			t.Errorf("%s: final %v", s, !want)
 		}
+	}
+}
+
+func TestALedgerOfPartsHasTheSameNamesUnderAPrefix(t *testing.T) {
+	names := func(v any) map[string]int64 {
+		t.Helper()
+		raw, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := map[string]int64{}
+		if err := json.Unmarshal(raw, &fields); err != nil {
+			t.Fatal(err)
+		}
+		return fields
+	}
+	l := Ledger{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}
+	want := map[string]int64{}
+	for name, n := range names(l) {
+		want["parts_"+name] = n
+	}
+	if d := cmp.Diff(want, names(Parts(l))); d != "" || len(want) != 13 {
+		t.Errorf("%d fields: %s", len(want), d)
 	}
 }

@@ -138,13 +138,13 @@ func TestTheLedgerIsRecountedFromTheJournalWithoutVoidRecords(t *testing.T) {
 		Ledger: message.Ledger{
 			Accepted: 9, Suppressed: 1, Rejected: 1, Cancelled: 3, Uncertain: 1, Submitted: 1, Delivered: 1, PendingSend: 2,
 		},
-		Parts:    Parts{Accepted: 4, Rejected: 1, Uncertain: 1, Submitted: 2, Delivered: 2},
+		Parts:    message.Parts{Accepted: 4, Rejected: 1, Uncertain: 1, Submitted: 2, Delivered: 2},
 		Balanced: true, OpenIntents: 1,
 	}
 	if diff := cmp.Diff([]Broadcast{{broadcast, want}}, got.Broadcasts); diff != "" {
 		t.Error(diff)
 	}
-	single := Counted{Ledger: message.Ledger{Accepted: 1, Submitted: 1, PendingReceipt: 1}, Parts: Parts{Accepted: 3, Submitted: 3, PendingReceipt: 3}, Balanced: true}
+	single := Counted{Ledger: message.Ledger{Accepted: 1, Submitted: 1, PendingReceipt: 1}, Parts: message.Parts{Accepted: 3, Submitted: 3, PendingReceipt: 3}, Balanced: true}
 	if diff := cmp.Diff(single, got.Single); diff != "" {
 		t.Error(diff)
 	}
@@ -237,7 +237,7 @@ func TestWhereTheBeginningIsTrimmedASnapshotStandsForIt(t *testing.T) {
 	got := b.read()
 	want := Counted{
 		Ledger:   message.Ledger{Accepted: 10, Rejected: 1, Suppressed: 1, Submitted: 2, Delivered: 1, PendingReceipt: 1, PendingSend: 6},
-		Parts:    Parts{Accepted: 5, Rejected: 1, Suppressed: 2, Submitted: 2, Delivered: 1, PendingReceipt: 1},
+		Parts:    message.Parts{Accepted: 5, Rejected: 1, Suppressed: 2, Submitted: 2, Delivered: 1, PendingReceipt: 1},
 		Balanced: true,
 	}
 	if diff := cmp.Diff([]Broadcast{{broadcast, want}}, got.Broadcasts); diff != "" {

@@ -56,7 +56,7 @@ type Range struct {
 // Counted is a ledger and its parts twin.
 type Counted struct {
 	message.Ledger
-	Parts
+	message.Parts
 	Balanced bool `json:"balanced"`
 
 	// OpenIntents are parts about whose write nothing more is known yet.
@@ -69,23 +69,6 @@ type Broadcast struct {
 	Counted
 }
 
-// Parts is a ledger that counts the parts of what was encoded.
-type Parts struct {
-	Accepted       int64 `json:"parts_accepted"`
-	Suppressed     int64 `json:"parts_suppressed"`
-	Rejected       int64 `json:"parts_rejected"`
-	ExpiredUnsent  int64 `json:"parts_expired_unsent"`
-	Cancelled      int64 `json:"parts_cancelled"`
-	Uncertain      int64 `json:"parts_uncertain"`
-	Submitted      int64 `json:"parts_submitted"`
-	Delivered      int64 `json:"parts_delivered"`
-	Failed         int64 `json:"parts_failed"`
-	Expired        int64 `json:"parts_expired"`
-	NoReceipt      int64 `json:"parts_no_receipt"`
-	PendingSend    int64 `json:"parts_pending_send"`
-	PendingReceipt int64 `json:"parts_pending_receipt"`
-}
-
 // counted adds up one broadcast that accepted that many messages. Parts are
 // known when a text is encoded, so all of them are in some state.
 func counted(t *tally, accepted int64) Counted {
@@ -95,7 +78,7 @@ func counted(t *tally, accepted int64) Counted {
 	}
 	messages, p := t.messages.Ledger(accepted), t.parts.Ledger(parts)
 	return Counted{
-		Ledger: messages, Parts: Parts(p),
+		Ledger: messages, Parts: message.Parts(p),
 		Balanced: messages.Balanced() && p.Balanced(), OpenIntents: t.open,
 	}
 }
