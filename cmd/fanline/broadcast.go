@@ -9,13 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"golang.org/x/term"
 
 	"fanline/api"
 	"fanline/community"
@@ -298,7 +295,7 @@ const repeatAfter = 30 * time.Second
 
 func newProgress(w io.Writer) *progress {
 	p := &progress{w: w, every: "2000"}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if isTerminal(w) {
 		p.terminal, p.every = true, "250"
 	}
 	return p

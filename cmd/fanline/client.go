@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/goccy/go-yaml"
+	"golang.org/x/term"
 
 	"fanline/api"
 	"fanline/community"
@@ -242,6 +243,12 @@ func textArgument(arg string, stdin io.Reader) (string, error) {
 		return "", usagef("standard input has more than %d octets", maxPreview)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r"), nil
+}
+
+// isTerminal tells whether somebody watches w, on which lines can be drawn over.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // shown makes a text that people sent harmless for a terminal: control

@@ -18,8 +18,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/term"
-
 	"fanline/api"
 	"fanline/community"
 )
@@ -226,8 +224,7 @@ type importProgress struct {
 }
 
 func newImportProgress(w io.Writer, in *importing) *importProgress {
-	f, ok := w.(*os.File)
-	return &importProgress{w: w, in: in, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	return &importProgress{w: w, in: in, terminal: isTerminal(w)}
 }
 
 func (p *importProgress) line(r community.ImportReport) {
