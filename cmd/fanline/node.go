@@ -35,6 +35,7 @@ type node struct {
 
 	logs       *logNode
 	store      *community.Store
+	holder     *community.Holder
 	clickhouse *chembedded.Server // nil: named servers
 	db         *analytics.DB
 	sink       *analytics.Sink
@@ -110,6 +111,9 @@ func (n *node) open(ctx context.Context) error {
 	if err := n.openStore(ctx); err != nil {
 		return err
 	}
+	if err := n.holdStore(ctx); err != nil {
+		return err
+	}
 	if err := n.checkHistory(ctx); err != nil {
 		return err
 	}
@@ -123,6 +127,9 @@ func (n *node) close() error {
 	var errs []error
 	if n.db != nil {
 		errs = append(errs, n.db.Close())
+	}
+	if n.holder != nil {
+		n.holder.Release()
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
@@ -169,6 +176,28 @@ func (n *node) openStore(ctx context.Context) error {
 	})
 	return nil
 }
+
+// holdStore waits until no other process runs on the store. Two would each plan
+// and answer, and each send at the whole limit.
+func (n *node) holdStore(ctx context.Context) error {
+	n.holder = n.store.Holder()
+	err := n.holder.Take(ctx)
+	if errors.Is(err, community.ErrHeld) {
+		n.log.Warn("another process runs on this store; this one waits until it ends")
+	}
+	for errors.Is(err, community.ErrHeld) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w, and this one was told to stop while it waited", community.ErrHeld)
+		case <-time.After(standby):
+		}
+		err = n.holder.Take(ctx)
+	}
+	return err
+}
+
+// standby is how often a process that waits for another looks for its end.
+const standby = time.Second
 
 // linkTTL is how long a link to the join form opens it.
 const linkTTL = 72 * time.Hour
@@ -256,7 +285,7 @@ func (n *node) decodeText(pdu []byte) (string, conversation.Part, error) {
 
 // parts lists what runs, in the order in which it starts.
 func (n *node) parts() []part {
-	parts := []part{}
+	parts := []part{{"store", simple(n.holder.Run)}}
 	if n.clickhouse != nil {
 		parts = append(parts, part{"clickhouse", n.runClickHouse})
 	}
