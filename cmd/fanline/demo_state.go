@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -61,6 +63,43 @@ func (s *demoState) begin(o demoOptions) (resumed bool, err error) {
 	s.Run++
 	s.Phones, s.Steps, s.City, s.Broadcast, s.Abandoned = map[string]string{}, nil, 0, 0, nil
 	return false, nil
+}
+
+// demoFile says of a data directory, before it is opened, which demo it holds.
+const demoFile = "demo"
+
+// demoData is where a demo lives for which no --data was named: the usual
+// place, or one beside it when another size or seed was asked for than lies
+// there. What is there is never mixed with it, nor in its way.
+func demoData(usual string, o demoOptions) (string, error) {
+	raw, err := os.ReadFile(filepath.Join(usual, demoFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return usual, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var members int
+	var seed uint64
+	if _, err := fmt.Sscanf(string(raw), demoMark, &members, &seed); err != nil {
+		return "", fmt.Errorf("%s: %w", filepath.Join(usual, demoFile), err)
+	}
+	if o.given["members"] && o.members != members || o.given["seed"] && o.seed != seed {
+		return fmt.Sprintf("%s-%d-%d", usual, o.members, o.seed), nil
+	}
+	return usual, nil
+}
+
+// demoMark is the form of demoFile.
+const demoMark = "members %d seed %d\n"
+
+// markDemo writes demoFile where there is none yet.
+func markDemo(data string, o demoOptions) error {
+	path := filepath.Join(data, demoFile)
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return writeAtomically(path, fmt.Sprintf(demoMark, o.members, o.seed))
 }
 
 // taken tells whether a step was taken.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -224,6 +226,33 @@ func TestPeakMemoryIsReadInMegabytes(t *testing.T) {
 	} {
 		if got := parsePeak(status); got != want {
 			t.Errorf("%q: %v, want %v", status, got, want)
+		}
+	}
+}
+
+func TestAnotherSizeOfDemoGoesBesideTheOneThatIsThere(t *testing.T) {
+	usual := filepath.Join(t.TempDir(), "data")
+	if err := os.MkdirAll(usual, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first := demoOptions{members: 500, seed: 1, given: map[string]bool{"members": true}}
+	if got, err := demoData(usual, first); err != nil || got != usual {
+		t.Fatalf("where nothing is: %q, %v", got, err)
+	}
+	if err := markDemo(usual, first); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		o    demoOptions
+		want string
+	}{
+		{first, usual},
+		{demoOptions{members: 1000, seed: 1, given: map[string]bool{}}, usual}, // the default goes on with what is there
+		{demoOptions{members: 1000, seed: 1, given: map[string]bool{"members": true}}, usual + "-1000-1"},
+		{demoOptions{members: 500, seed: 7, given: map[string]bool{"seed": true}}, usual + "-500-7"},
+	} {
+		if got, err := demoData(usual, c.o); err != nil || got != c.want {
+			t.Errorf("%+v: %q, %v, want %q", c.o, got, err, c.want)
 		}
 	}
 }

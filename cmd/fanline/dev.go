@@ -48,8 +48,18 @@ func runDev(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.W
 	if cfg.Data, err = filepath.Abs(cfg.Data); err != nil {
 		return err
 	}
+	if o.demo && o.data == "" {
+		if cfg.Data, err = demoData(cfg.Data, o.demoOptions); err != nil {
+			return err
+		}
+	}
 	if err := freeDataDir(cfg.Data); err != nil {
 		return err
+	}
+	if o.demo {
+		if err := markDemo(cfg.Data, o.demoOptions); err != nil {
+			return err
+		}
 	}
 	s := newScreen(stderr)
 	if !o.demo || !o.json {
