@@ -45,7 +45,7 @@ bench: build chdb
 	@./bin/fanline bench $(ARGS)
 
 test: chdb
-	go vet ./... ./.ci/fuzz
+	go vet ./... ./.ci/fuzz ./.ci/servers
 	go test ./... ./.ci/fuzz
 
 # The race detector needs cgo and a C compiler; one package at a time for memory.
@@ -56,7 +56,7 @@ fuzz:
 	@go run ./.ci/fuzz $(ARGS)
 
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
-	$< run ./... ./.ci/fuzz
+	$< run ./... ./.ci/fuzz ./.ci/servers
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION):
 	@echo "building golangci-lint $(GOLANGCI_VERSION) into $(TOOLS), once" >&2
