@@ -198,6 +198,13 @@ func TestProblemsAreAllNamedWithTheirPlace(t *testing.T) {
 				`c.yaml:2:31: http.public_url: "ftp://x" found, http(s)://host[:port][/path] expected`,
 			},
 		},
+		"clickhouse": {
+			"clickhouse: {addresses: ['a:1', 'b:2'], database: a-b}", nil,
+			[]string{
+				"c.yaml:1:14: clickhouse.addresses: 2 found, one expected: tables that are not replicated would differ",
+				`c.yaml:1:51: clickhouse.database: "a-b" found, a name of letters, digits and _ expected`,
+			},
+		},
 		"carrier": {
 			"carriers:\n  - {name: a, hosts: ['h:1', h], system_id: abcdefghijklmnop, window: 10001, limit_per_second: 1, bind: both, tls: {ca: x}}", nil,
 			[]string{

@@ -33,8 +33,11 @@ func (r *configReader) validate(c *Config) {
 	for i, a := range c.ClickHouse.Addresses {
 		r.hostPort(fmt.Sprintf("clickhouse.addresses[%d]", i), a)
 	}
+	if n := len(c.ClickHouse.Addresses); n > 1 {
+		r.problem("clickhouse.addresses", "%d found, one expected: tables that are not replicated would differ", n)
+	}
 	r.require("clickhouse.user", c.ClickHouse.User)
-	if !isName(c.ClickHouse.Database) {
+	if !isName(c.ClickHouse.Database) || strings.Contains(c.ClickHouse.Database, "-") {
 		r.problem("clickhouse.database", "%q found, a name of letters, digits and _ expected", c.ClickHouse.Database)
 	}
 	r.storeURL(c.Store.URL)
