@@ -28,8 +28,8 @@ type Engine struct {
 	free      []uint32
 	late      map[uint64]*outgoing // parts that timed out, by token
 	gather    *batch
-	spare     *batch
-	inCommit  bool
+	spares    []*batch
+	commits   []*commitment // on their way to the log, oldest first
 	fences    []fence
 	controls  map[message.BroadcastID]record.Control // the last of each broadcast
 	arena     []byte
@@ -63,8 +63,11 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, parts: make([]*partition, cfg.Partitions), numbers: map[message.Phone]*number{},
 		late: map[uint64]*outgoing{}, controls: map[message.BroadcastID]record.Control{}, stopped: make(chan struct{}),
-		gather: journal.NewBatch[uint32, applied, settled](cfg.Partitions), spare: journal.NewBatch[uint32, applied, settled](cfg.Partitions),
-		views: map[message.BroadcastID]*view{}, owned: make([]bool, cfg.Partitions), marks: make([]marks, cfg.Partitions),
+		gather: journal.NewBatch[uint32, applied, settled](cfg.Partitions),
+		views:  map[message.BroadcastID]*view{}, owned: make([]bool, cfg.Partitions), marks: make([]marks, cfg.Partitions),
+	}
+	for range commitsAtOnce {
+		e.spares = append(e.spares, journal.NewBatch[uint32, applied, settled](cfg.Partitions))
 	}
 	e.in.init()
 	now := time.Now()
@@ -172,7 +175,7 @@ func (e *Engine) pause() time.Duration {
 // drained tells whether nothing is in flight or waits for the journal, having
 // asked for the last snapshots first.
 func (e *Engine) drained() bool {
-	if len(e.flights) != len(e.free) || e.inCommit || !e.gather.Empty() {
+	if len(e.flights) != len(e.free) || len(e.commits) > 0 || !e.gather.Empty() {
 		return false
 	}
 	pending := false
@@ -208,51 +211,89 @@ func (e *Engine) do(ctx context.Context, f func(now time.Time)) error {
 	}
 }
 
-// commit hands what was gathered to the log, one gathering at a time: while
-// one becomes durable the next one grows, so that a busy engine writes few
-// large records and an idle one answers at once.
+// How commits overlap: while one becomes durable the next may follow when it
+// has waited or grown enough to be worth a record of its own.
+const (
+	commitsAtOnce = 2
+	commitAfter   = 2 * time.Millisecond
+	commitParts   = 512
+)
+
+// commitment is a gathering on its way to the log.
+type commitment struct {
+	b       *batch
+	begun   time.Time
+	offsets []int64
+	err     error
+	done    bool
+}
+
+// commit hands what was gathered to the log. A busy engine so writes few large
+// records and an idle one answers at once.
 func (e *Engine) commit() {
-	if e.inCommit {
+	if n := len(e.commits); n >= commitsAtOnce || n > 0 && (e.snapsDue || e.gathered() < commitParts && time.Since(e.commits[n-1].begun) < commitAfter) {
 		return
 	}
 	if e.takeSnapshots(); e.gather.Empty() {
 		return
 	}
-	b := e.gather
-	e.gather, e.spare = e.spare, nil
-	entries := b.Seal(func(partition int32) int64 {
+	c := &commitment{b: e.gather, begun: time.Now()}
+	e.gather, e.spares = e.spares[0], e.spares[1:]
+	entries := c.b.Seal(func(partition int32) int64 {
 		if p := e.parts[partition]; p != nil {
 			return p.owner
 		}
 		return -1
 	})
-	for _, p := range b.Touched() {
+	for _, p := range c.b.Touched() {
 		if part := e.parts[p.Partition]; part != nil {
-			part.sealed()
+			p.Mark = part.receiptsNext
 		}
 	}
-	e.inCommit = true
+	e.commits = append(e.commits, c)
 	e.stats.Commits++
 	e.stats.CommitRecords += int64(len(entries))
 	e.cfg.Log.Append(entries, func(offsets []int64, err error) {
-		e.call(func(now time.Time) { e.committed(b, offsets, err, now) })
+		took := time.Since(c.begun)
+		e.call(func(now time.Time) {
+			e.stats.Committing += took
+			c.offsets, c.err, c.done = offsets, err, true
+			e.settleCommits(now)
+		})
 	})
 }
 
+// gathered is how many parts wait for the next commit.
+func (e *Engine) gathered() (n int) {
+	for _, p := range e.gather.Touched() {
+		n += len(p.Intents) + len(p.Outcomes) + len(p.Finals)
+	}
+	return n
+}
+
+// settleCommits applies what has become durable, in the order of the log: on a
+// cluster a later gathering may be acknowledged before an earlier one.
+func (e *Engine) settleCommits(now time.Time) {
+	for len(e.commits) > 0 && e.commits[0].done && e.failure == nil {
+		c := e.commits[0]
+		e.commits = e.commits[1:]
+		e.committed(c, now)
+	}
+}
+
 // committed applies what has become durable.
-func (e *Engine) committed(b *batch, offsets []int64, err error, now time.Time) {
-	e.inCommit = false
-	if err != nil {
-		e.failure = err
+func (e *Engine) committed(c *commitment, now time.Time) {
+	if c.err != nil {
+		e.failure = c.err
 		return
 	}
-	for i, gathered := range b.Touched() {
+	for i, gathered := range c.b.Touched() {
 		part := e.parts[gathered.Partition]
 		if part != nil {
-			part.acked = offsets[i]
+			part.acked = c.offsets[i]
 		}
 		for j, token := range gathered.Intents {
-			e.durable(token, offsets[i], uint32(j), now)
+			e.durable(token, c.offsets[i], uint32(j), now)
 		}
 		for j := range gathered.Outcomes {
 			e.applyOutcome(&gathered.Outcomes[j], &gathered.Record.Outcomes[j], now)
@@ -266,10 +307,10 @@ func (e *Engine) committed(b *batch, offsets []int64, err error, now time.Time) 
 		for j := range gathered.Record.Settles {
 			part.applySettle(e, &gathered.Record.Settles[j])
 		}
-		part.committed(e, gathered.Record.Snapshot)
+		part.committed(e, gathered.Record.Snapshot, gathered.Mark)
 	}
-	b.Reset()
-	e.spare = b
+	c.b.Reset()
+	e.spares = append(e.spares, c.b)
 }
 
 // handleOf keeps the receipts package's name out of the flight's file.

@@ -58,7 +58,7 @@ func runHistory(t *testing.T, seed uint64) {
 		w.now = w.now.Add(200 * time.Millisecond)
 		w.e.step(w.now)
 		l := w.ledger()
-		if l.PendingSend == 0 && len(w.owed) == 0 && len(w.bind.flying)+len(w.bind.buffer) == 0 && w.e.gather.Empty() && !w.e.inCommit {
+		if l.PendingSend == 0 && len(w.owed) == 0 && len(w.bind.flying)+len(w.bind.buffer) == 0 && w.e.gather.Empty() && len(w.e.commits) == 0 {
 			break
 		}
 		if i > 3000 {

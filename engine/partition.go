@@ -26,12 +26,11 @@ type partition struct {
 	uncertain map[message.Phone]*doubt
 	recent    map[message.ID]int64 // one-to-one messages taken up, Unix ms
 
-	jobs           []*job
-	jobsNext       int64 // offset after the last job record read
-	receiptsNext   int64 // offset after the last receipts record read
-	receiptsSealed int64 // as of the gathering that is being committed
-	receiptsDone   int64 // what is below is durable in the journal
-	replay         int64 // from the last durable snapshot
+	jobs         []*job
+	jobsNext     int64 // offset after the last job record read
+	receiptsNext int64 // offset after the last receipts record read
+	receiptsDone int64 // what is below is durable in the journal
+	replay       int64 // from the last durable snapshot
 }
 
 // How much a partition remembers.
@@ -122,12 +121,10 @@ func (j *job) finish(n int) {
 	}
 }
 
-// sealed notes what the gathering that now goes to the log covers.
-func (p *partition) sealed() { p.receiptsSealed = p.receiptsNext }
-
 // committed moves the marks on that the log is trimmed and committed by.
-func (p *partition) committed(e *Engine, snapshot *record.Snapshot) {
-	p.receiptsDone = p.receiptsSealed
+// receipts is the offset up to which the gathering covers them.
+func (p *partition) committed(e *Engine, snapshot *record.Snapshot, receipts int64) {
+	p.receiptsDone = max(p.receiptsDone, receipts)
 	if snapshot != nil {
 		p.replay = snapshot.Replay
 	}

@@ -34,7 +34,7 @@ func (e *Engine) Own(ctx context.Context, partition int32, start Start, replay R
 	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]record.Message{}}
 	r.p.owner, r.p.acked = owner, owner
 	r.p.jobsNext, r.p.receiptsNext = start.Jobs, start.Receipts
-	r.p.receiptsSealed, r.p.receiptsDone = start.Receipts, start.Receipts
+	r.p.receiptsDone = start.Receipts
 	var j record.Journal
 	err = replay(ctx, partition, owner, func(offset int64, value []byte) error {
 		if err := record.DecodeJournal(value, &j); err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync/atomic"
+	"time"
 
 	"fanline/engine/message"
 )
@@ -9,8 +10,9 @@ import (
 // Stats counts what the engine did since it started.
 type Stats struct {
 	Commits, CommitRecords               int64
-	Written                              int64 // parts handed to binds
-	Accepted, Refused, Unknown           int64 // parts
+	Committing                           time.Duration // from handing over to durable, all commits together
+	Written                              int64         // parts handed to binds
+	Accepted, Refused, Unknown           int64         // parts
 	Throttled                            int64
 	Stray                                int64 // answers to nothing
 	ReceiptsMatched, ReceiptsRepeated    int64

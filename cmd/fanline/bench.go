@@ -31,6 +31,7 @@ type benchReport struct {
 	Rest    float64        `json:"rest_rate_per_s"` // … until the last receipt was in ClickHouse; the scenario's receipts take up to 2 s
 	Members int            `json:"members"`
 	Commits float64        `json:"parts_per_commit"`
+	Commit  float64        `json:"commit_ms"` // from handing over to durable, on average
 	Note    string         `json:"note,omitempty"`
 	Ledger  message.Ledger `json:"ledger"`
 }
@@ -76,8 +77,8 @@ func runBench(ctx context.Context, args []string, _ io.Reader, stdout, stderr io
 }
 
 func (r *benchReport) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s messages: %s/s sent, %s/s to rest in ClickHouse, %.1f µs of CPU a message on %d cores, %.0f parts a commit\n",
-		grouped(int64(r.Members)), grouped(int64(r.Rate)), grouped(int64(r.Rest)), r.CPU, runtime.NumCPU(), r.Commits)
+	fmt.Fprintf(w, "%s messages: %s/s sent, %s/s to rest in ClickHouse, %.1f µs of CPU a message on %d cores, %.0f parts a commit of %.1f ms\n",
+		grouped(int64(r.Members)), grouped(int64(r.Rate)), grouped(int64(r.Rest)), r.CPU, runtime.NumCPU(), r.Commits, r.Commit)
 	for _, s := range r.Stages {
 		budget := ""
 		if s.Budget != nil {
@@ -214,7 +215,7 @@ func benchBroadcast(ctx context.Context, n *node, sim *simulator, members int, k
 	}
 	runtime.GC()
 	pids := map[string]int{"clickhouse": n.clickhouse.Status().PID, "simulator": sim.pid(), "self": os.Getpid()}
-	before, commits, written := cpuOf(pids), n.engine.Stats().Commits, n.engine.Stats().Written
+	before, was := cpuOf(pids), n.engine.Stats()
 	var profile bytes.Buffer
 	if err := pprof.StartCPUProfile(&profile); err != nil {
 		return nil, err
@@ -241,7 +242,8 @@ func benchBroadcast(ctx context.Context, n *node, sim *simulator, members int, k
 	}
 	r := &benchReport{
 		Rate: float64(members) / sent.Seconds(), Rest: float64(members) / rest.Seconds(), Members: members, Ledger: ledger,
-		Commits: float64(stats.Written-written) / float64(max(1, stats.Commits-commits)), RSS1M: peakMemory("self"),
+		Commits: float64(stats.Written-was.Written) / float64(max(1, stats.Commits-was.Commits)), RSS1M: peakMemory("self"),
+		Commit: milliseconds(stats.Committing-was.Committing) / float64(max(1, stats.Commits-was.Commits)),
 	}
 	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(members) }
 	for name := range pids {

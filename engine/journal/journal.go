@@ -37,6 +37,7 @@ type Pending[T, U, V any] struct {
 	Intents   []T
 	Outcomes  []U
 	Finals    []V
+	Mark      int64 // the caller's own, as of Seal
 	touched   bool
 }
 
