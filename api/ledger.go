@@ -32,9 +32,6 @@ type Ledger struct {
 	Compare  *Comparison `json:"compare,omitempty"`
 }
 
-// Parts is message.Parts.
-type Parts = message.Parts
-
 // NewLedger adds up a broadcast. Parts that are not encoded yet are not
 // accepted yet, so parts have no pending_send.
 func NewLedger(b community.Broadcast, p Progress) Ledger {

@@ -227,7 +227,10 @@ func runBroadcastWatch(ctx context.Context, args []string, _ io.Reader, stdout, 
 		return err
 	}
 	defer func() { _ = body.Close() }() // only read
-	last, err := follow(body, show)
+	last, err := follow(body, func(w api.Watched) error {
+		show.line(w)
+		return nil
+	})
 	show.end()
 	if err != nil {
 		return c.gone(err)
@@ -254,8 +257,8 @@ func optionalID(flags clientFlags, args []string) (string, error) {
 
 var errCutShort = errors.New("the progress ended before the broadcast did")
 
-// follow shows the lines of a watch and returns the last.
-func follow(body io.Reader, show *progress) (last api.Watched, err error) {
+// follow shows the lines of a watch, until show fails, and returns the last.
+func follow(body io.Reader, show func(api.Watched) error) (last api.Watched, err error) {
 	d := json.NewDecoder(body)
 	for {
 		var line struct {
@@ -271,9 +274,8 @@ func follow(body io.Reader, show *progress) (last api.Watched, err error) {
 			return last, &line.Error
 		}
 		last = line.Watched
-		show.line(last)
-		if last.Done {
-			return last, nil
+		if err := show(last); err != nil || last.Done {
+			return last, err
 		}
 	}
 }

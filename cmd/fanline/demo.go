@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -295,36 +294,25 @@ func (m *demo) watch(ctx context.Context, id message.BroadcastID, until string, 
 		return last, err
 	}
 	defer func() { _ = body.Close() }() // It was only read.
-	d := json.NewDecoder(body)
-	moved := time.Now()
-	for {
-		var line struct {
-			api.Watched
-			api.Error
+	moved, stood := time.Now(), message.Ledger{}
+	last, err = follow(body, func(w api.Watched) error {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		switch err := d.Decode(&line); {
-		case ctx.Err() != nil:
-			return last, ctx.Err()
-		case errors.Is(err, io.EOF):
-			return last, errCutShort
-		case err != nil:
-			return last, err
-		case line.Problem != "":
-			return last, &line.Error
+		if l := w.Ledger.Ledger; l != stood {
+			moved, stood = time.Now(), l
 		}
-		if line.Ledger.Ledger != last.Ledger.Ledger {
-			moved = time.Now()
+		show(w)
+		if w.Done || time.Since(moved) <= stillFor(m.members) {
+			return nil
 		}
-		last = line.Watched
-		show(last)
-		if last.Done {
-			return last, nil
-		}
-		if time.Since(moved) > stillFor(m.members) {
-			return last, fmt.Errorf("broadcast %d has stood still for %v: %s to send, %s without a receipt; %s",
-				id, stillFor(m.members), grouped(last.Ledger.Ledger.PendingSend), grouped(last.Ledger.Ledger.PendingReceipt), m.bound())
-		}
+		return fmt.Errorf("broadcast %d has stood still for %v: %s to send, %s without a receipt; %s",
+			id, stillFor(m.members), grouped(stood.PendingSend), grouped(stood.PendingReceipt), m.bound())
+	})
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
 	}
+	return last, err
 }
 
 // bound says how the carrier's binds are.

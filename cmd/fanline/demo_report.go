@@ -22,7 +22,7 @@ import (
 type demoReport struct {
 	Broadcast message.BroadcastID `json:"broadcast_id"`
 	message.Ledger
-	api.Parts
+	message.Parts
 	Duration       float64    `json:"duration_s"` // from the start until every message was decided
 	Rate           float64    `json:"rate_per_s"` // messages in that time
 	ClickHouseRows uint64     `json:"clickhouse_rows"`
@@ -207,7 +207,7 @@ func (m *demo) print(b community.Broadcast, r *demoReport, c counted, audit smsc
 	tell := m.screen.tell
 	var table strings.Builder
 	_ = printLedger(&table, api.Ledger{ // A builder takes everything.
-		Broadcast: b.ID, State: b.State, Ledger: c.messages, Parts: api.Parts(c.parts), Balanced: r.Balanced, Complete: true,
+		Broadcast: b.ID, State: b.State, Ledger: c.messages, Parts: message.Parts(c.parts), Balanced: r.Balanced, Complete: true,
 	})
 	tell("\nThe ledger, from ClickHouse")
 	tell("%s", indented(table.String()))
