@@ -16,6 +16,7 @@ type Journal struct {
 	Finals   []Final
 	Settles  []Settle
 	Snapshot *Snapshot
+	Early    []Early // beside a snapshot, and only there
 }
 
 // NoOwner stands for the owner in an own record, whose offset is not known yet.
@@ -136,6 +137,19 @@ type Snapshot struct {
 	Recent     []message.ID // one-to-one messages of the last minutes
 }
 
+// Early is a receipt that has changed nothing in the journal yet: the id or the
+// other parts of its message are still to come. Its record in the topic
+// receipts may be gone when a new owner needs it.
+type Early struct {
+	Carrier string
+	ID      []byte // as the receipt writes it
+	Phone   message.Phone
+	To      message.Phone // our number; 0 unknown
+	State   message.State
+	Err     string
+	At      int64 // Unix ms
+}
+
 // Broadcast is the state of a broadcast in one partition.
 type Broadcast struct {
 	ID      message.BroadcastID
@@ -155,6 +169,7 @@ const (
 	kindFinals
 	kindSettle
 	kindSnapshot
+	kindEarly
 )
 
 // AppendJournal appends the record; runs without intents are left out by the
@@ -198,6 +213,9 @@ func AppendJournal(dst []byte, j *Journal) []byte {
 	if j.Snapshot != nil {
 		dst = appendSnapshot(append(dst, kindSnapshot), j.Snapshot)
 	}
+	if len(j.Early) > 0 {
+		dst = appendEarly(append(dst, kindEarly), j.Early)
+	}
 	return dst
 }
 
@@ -239,6 +257,8 @@ func DecodeJournal(b []byte, j *Journal) error {
 			})
 		case kindSnapshot:
 			j.Snapshot = r.snapshot()
+		case kindEarly:
+			r.early(j)
 		default:
 			r.off--
 			r.fail("unknown kind of entry")

@@ -240,3 +240,41 @@ func (r *reader) snapshot() *Snapshot {
 	}
 	return s
 }
+
+func appendEarly(dst []byte, early []Early) []byte {
+	dst = appendUvarint(dst, uint64(len(early)))
+	carrier := ""
+	for i := range early {
+		e := &early[i]
+		if e.Carrier == carrier {
+			dst = append(dst, 0) // As the one before; no carrier's name is empty.
+		} else {
+			dst = appendString(dst, e.Carrier)
+			carrier = e.Carrier
+		}
+		dst = appendString(dst, e.ID)
+		dst = appendUvarint(dst, uint64(e.Phone))
+		dst = appendUvarint(dst, uint64(e.To))
+		dst = append(dst, byte(e.State))
+		dst = appendString(dst, e.Err)
+		dst = appendVarint(dst, e.At)
+	}
+	return dst
+}
+
+func (r *reader) early(j *Journal) {
+	carrier := ""
+	for range r.count(7, "early receipts") {
+		if name := r.string("carrier"); name != "" {
+			carrier = name
+		}
+		e := Early{
+			Carrier: carrier, ID: r.bytes("id"), Phone: message.Phone(r.uvarint("phone")), To: message.Phone(r.uvarint("number")),
+			State: r.state("state"), Err: r.string("err"), At: r.varint("time"),
+		}
+		if r.err != nil {
+			return
+		}
+		j.Early = append(j.Early, e)
+	}
+}

@@ -49,6 +49,11 @@ func sampleJournal() *Journal {
 		Snapshot: &Snapshot{Applied: 50, Replay: 40, Broadcasts: []Broadcast{
 			{ID: 7, Epoch: 2, Total: 900, Low: 128, Decided: []byte{5}, Settled: true, Counts: message.Tally{0, 1, 2, 3}, Parts: message.Tally{5}},
 		}, Recent: []message.ID{{1}, {2}}},
+		Early: []Early{
+			{Carrier: "acme", ID: []byte("a1"), Phone: 12025550101, To: 17735550100, State: message.Delivered, Err: "000", At: 1_790_000_000_000},
+			{Carrier: "acme", ID: []byte("a2"), Phone: 12025550102, State: message.Failed, At: 1_790_000_000_001},
+			{Carrier: "b", ID: []byte("1"), State: message.Expired},
+		},
 	}
 }
 
