@@ -90,6 +90,7 @@ type dialogue struct {
 
 	mu               sync.Mutex
 	wire, seen, ends []string
+	unbinds          []string // beside ends: Run and Unbind return at the same moment, in no order
 }
 
 func newDialogue(t *testing.T) *dialogue {
@@ -112,8 +113,8 @@ func (d *dialogue) note(to *[]string, format string, args ...any) {
 func (d *dialogue) events() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := slices.Concat(d.wire, d.seen, d.ends)
-	d.wire, d.seen, d.ends = nil, nil, nil
+	all := slices.Concat(d.wire, d.seen, d.ends, d.unbinds)
+	d.wire, d.seen, d.ends, d.unbinds = nil, nil, nil, nil
 	return all
 }
 
@@ -312,7 +313,7 @@ func (d *dialogue) unbind(args []string) {
 	}
 	d.runs.Go(func() {
 		defer stop()
-		d.note(&d.ends, "! unbind: %v", d.s.Unbind(ctx))
+		d.note(&d.unbinds, "! unbind: %v", d.s.Unbind(ctx))
 	})
 }
 
