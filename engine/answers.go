@@ -125,12 +125,14 @@ func (e *Engine) concluded(o *outgoing, out *record.Outcome) {
 				e.final(o.p, o.handle, w, out.At, "")
 			}
 		default:
-			o.p.table.Free(o.handle) // Receipts of a message that was refused in part change nothing.
-			delete(o.p.ids, o.handle)
+			o.p.free(o.handle) // Receipts of a message that was refused in part change nothing.
 		}
 	}
+	if o.ended {
+		o.nothing()
+	}
 	if out.State == message.Uncertain && o.msg.Parts == 1 {
-		o.p.addDoubt(&doubt{message: o.msg, broadcast: o.bc, written: o.written, expires: o.expires(e)})
+		o.p.addDoubt(&doubt{message: o.msg, broadcast: o.bc, written: o.written, expires: o.expires(e), offset: o.p.acked + 1})
 	}
 }
 

@@ -28,7 +28,11 @@ func (e *Engine) dispatch(n *number, class message.Class, now time.Time) {
 	if class != message.ClassBroadcast {
 		lead *= 2
 	}
-	for range turn {
+	turns := turn
+	if e.stopping { // What was begun is finished; nothing else is taken up.
+		turns = n.begunFirst(class)
+	}
+	for range turns {
 		if n.ahead >= lead {
 			return
 		}
@@ -40,9 +44,24 @@ func (e *Engine) dispatch(n *number, class message.Class, now time.Time) {
 			return
 		}
 	}
-	if n.waits() {
+	if n.waits() && !e.stopping {
 		e.in.post(event{}) // Its turn is over, not its work.
 	}
+}
+
+// begunFirst puts the messages of a class of which a part has left before the
+// others, and returns how many they are.
+func (n *number) begunFirst(class message.Class) int {
+	var begun, others []*outgoing
+	for _, o := range n.waiting[class].rest() {
+		if o.out > 0 {
+			begun = append(begun, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	n.waiting[class].replace(append(begun, others...))
+	return len(begun)
 }
 
 // wake returns messages that the carrier put off, when their time has come.
@@ -85,22 +104,25 @@ func (e *Engine) next(n *number, class message.Class, ms int64) *outgoing {
 func (e *Engine) recipient(n *number, h *held, i int, ms int64) *outgoing {
 	b, r := h.block, &h.block.Recipients[i]
 	rank := b.First + message.Rank(i)
-	from := message.Open
+	from, first := message.Open, (*doubt)(nil)
 	if _, doubtful := h.bc.limbo[rank]; doubtful && b.Policy == message.AtLeastOnce {
 		delete(h.bc.limbo, rank)
-		delete(h.bc.p.uncertain, r.Phone) // From now on the second attempt decides.
-		from = message.Uncertain
+		from, first = message.Uncertain, h.bc.p.second(r.Phone, b.Broadcast)
 	} else if h.bc.settled || !h.bc.ranks.take(rank) {
 		h.job.finish(1)
 		return nil
 	}
 	o := &outgoing{
-		p: h.bc.p, n: n, bc: h.bc, job: h.job, epoch: b.Epoch, policy: b.Policy, validity: b.Validity, deadline: b.Deadline, from: from,
+		p: h.bc.p, n: n, bc: h.bc, job: h.job, epoch: b.Epoch, policy: b.Policy, validity: b.Validity, deadline: b.Deadline,
+		from: from, first: first, resent: from == message.Uncertain, // A third attempt is not made.
 		block: b, place: i,
 		msg: record.Message{
 			Number: b.Number, Class: message.ClassBroadcast, Broadcast: b.Broadcast, Rank: rank,
 			Member: r.Member, Phone: r.Phone, Attributes: r.Attributes,
 		},
+	}
+	if first != nil {
+		o.since = first.offset
 	}
 	if r.Suppressed != message.NoReason {
 		e.decide(o, message.Suppressed, r.Suppressed, ms)
@@ -129,6 +151,7 @@ func (e *Engine) sendable(o *outgoing, ms int64) bool {
 func (e *Engine) decide(o *outgoing, state message.State, reason message.Reason, ms int64) {
 	if o.from == message.Uncertain {
 		o.job.finish(1) // It stays uncertain: the resend did not take place.
+		o.nothing()
 		return
 	}
 	g := e.gather.At(o.p.id)
@@ -147,6 +170,12 @@ func (e *Engine) intend(o *outgoing, ms int64) bool {
 	}
 	b := o.n.bindFor(o)
 	if b == nil {
+		if o.out == 0 && o.flying == 0 && ms > o.deadline { // It need not wait for a bind to be too late.
+			q.pop()
+			o.queued = false
+			e.decide(o, message.ExpiredUnsent, message.NoReason, ms)
+			return true
+		}
 		return false
 	}
 	if o.out == 0 && o.flying == 0 {

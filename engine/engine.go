@@ -39,6 +39,7 @@ type Engine struct {
 	reference byte
 	stopping  bool
 	stopped   chan struct{}
+	now       time.Time // of this turn
 	nextSnap  time.Time
 	snapTurn  int
 	snapsDue  bool
@@ -124,6 +125,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // step takes up all that came in and carries everything as far as it goes.
 func (e *Engine) step(now time.Time) {
+	e.now = now
 	ev := e.in.take()
 	for _, f := range ev.calls {
 		f(now)
@@ -134,9 +136,7 @@ func (e *Engine) step(now time.Time) {
 	e.answers(ev.answers, now)
 	e.in.recycle(ev)
 	e.checkFences(now)
-	if !e.stopping {
-		e.eachLane(func(n *number, c message.Class) { e.dispatch(n, c, now) })
-	}
+	e.eachLane(func(n *number, c message.Class) { e.dispatch(n, c, now) })
 	e.periodic(now)
 	e.commit()
 	e.eachLane(func(n *number, c message.Class) { e.write(n, c, now) })
@@ -175,7 +175,7 @@ func (e *Engine) pause() time.Duration {
 // drained tells whether nothing is in flight or waits for the journal, having
 // asked for the last snapshots first.
 func (e *Engine) drained() bool {
-	if len(e.flights) != len(e.free) || len(e.commits) > 0 || !e.gather.Empty() {
+	if len(e.flights) != len(e.free) || len(e.commits) > 0 || !e.gather.Empty() || e.unfinished() {
 		return false
 	}
 	pending := false
@@ -190,6 +190,23 @@ func (e *Engine) drained() bool {
 		e.commit()
 	}
 	return !pending
+}
+
+// unfinished tells whether a part of a text has left and another still waits.
+func (e *Engine) unfinished() bool {
+	for _, n := range e.lanes {
+		for c := range n.waiting {
+			if n.begunFirst(message.Class(c)) > 0 {
+				return true
+			}
+		}
+		for _, o := range n.delayed {
+			if o.out > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // call runs f on the event loop; false when the engine has ended.
@@ -247,7 +264,7 @@ func (e *Engine) commit() {
 	})
 	for _, p := range c.b.Touched() {
 		if part := e.parts[p.Partition]; part != nil {
-			p.Mark = part.receiptsNext
+			p.Mark = part.covered(p.Record.Snapshot != nil)
 		}
 	}
 	e.commits = append(e.commits, c)

@@ -36,7 +36,9 @@ type outgoing struct {
 	put      uint8         // how often the carrier put it off
 	notUntil int64         // Unix ms, after it was put off
 	from     message.State
-	written  int64 // Unix ms of the first write
+	first    *doubt // of a second attempt: the first one, which a receipt may settle should this come to nothing
+	written  int64  // Unix ms of the first write
+	since    int64  // offset in the journal before which nothing says that a part has left; 0: none has
 	handle   handleOf
 	waits    bool // handle is valid
 }

@@ -23,12 +23,15 @@ type partition struct {
 	ids       map[handleOf]message.ID // of one-to-one messages in table
 	seen      *receipts.Seen
 	parked    map[uint64]parked
+	heard     map[handleOf][]parked // receipts of messages whose other parts have none yet
 	uncertain map[message.Phone]*doubt
-	recent    map[message.ID]int64 // one-to-one messages taken up, Unix ms
+	recent    map[message.ID]recent // one-to-one messages taken up
 
 	jobs         []*job
 	jobsNext     int64 // offset after the last job record read
 	receiptsNext int64 // offset after the last receipts record read
+	inMemory     bool  // the record of receipts in hand left something in memory alone
+	receiptsHeld int64 // the first record since the last snapshot that did so; -1: none
 	receiptsDone int64 // what is below is durable in the journal
 	replay       int64 // from the last durable snapshot
 }
@@ -38,14 +41,16 @@ const (
 	seenIDs     = 1 << 15
 	parkedMax   = 1 << 16
 	recentFor   = 24 * time.Hour
-	recentSaved = 10 * time.Minute // of it, what snapshots carry
+	recentSaved = 10 * time.Minute // of it, what snapshots carry, and whose jobs may be read again
+	recentMost  = 1 << 14          // in a snapshot, which must fit into a record
+	earlyMost   = 1 << 13          // likewise
 )
 
 func newPartition(id int32) *partition {
 	return &partition{
-		id: id, owner: -1, acked: -1, broadcasts: map[message.BroadcastID]*broadcast{}, ids: map[handleOf]message.ID{},
-		seen: receipts.NewSeen(seenIDs), parked: map[uint64]parked{}, uncertain: map[message.Phone]*doubt{},
-		recent: map[message.ID]int64{},
+		id: id, owner: -1, acked: -1, receiptsHeld: -1, broadcasts: map[message.BroadcastID]*broadcast{}, ids: map[handleOf]message.ID{},
+		seen: receipts.NewSeen(seenIDs), parked: map[uint64]parked{}, heard: map[handleOf][]parked{}, uncertain: map[message.Phone]*doubt{},
+		recent: map[message.ID]recent{},
 	}
 }
 
@@ -53,6 +58,12 @@ func newPartition(id int32) *partition {
 type job struct {
 	offset int64
 	open   int
+}
+
+// recent is a one-to-one message that was taken up.
+type recent struct {
+	at     int64 // Unix ms
+	offset int64 // of its job; 0: not read by this owner
 }
 
 // parked is a receipt that came before its message's id was known.
@@ -70,6 +81,7 @@ type doubt struct {
 	expires   int64    // Unix ms
 	several   bool     // more than one to this phone: a receipt can't tell them apart
 	handle    handleOf // once adopted
+	offset    int64    // in the journal, below which nothing says that it is uncertain
 }
 
 // broadcast is what a partition knows of one broadcast.
@@ -121,6 +133,18 @@ func (j *job) finish(n int) {
 	}
 }
 
+// covered is the offset of receipts below which the gathering that now goes to
+// the log says, itself or by its snapshot, all that they have told.
+func (p *partition) covered(snapshot bool) int64 {
+	if snapshot {
+		p.receiptsHeld = -1
+	}
+	if p.receiptsHeld >= 0 {
+		return p.receiptsHeld
+	}
+	return p.receiptsNext
+}
+
 // committed moves the marks on that the log is trimmed and committed by.
 // receipts is the offset up to which the gathering covers them.
 func (p *partition) committed(e *Engine, snapshot *record.Snapshot, receipts int64) {
@@ -163,15 +187,43 @@ func (e *Engine) snapshot(p *partition) {
 			Settled: bc.settled, Counts: bc.counts, Parts: bc.parts,
 		})
 	}
-	since := time.Now().Add(-recentSaved).UnixMilli()
+	since := e.now.Add(-recentSaved).UnixMilli()
+	next := p.jobsNext // What is read again after a crash.
+	if len(p.jobs) > 0 {
+		next = p.jobs[0].offset
+	}
 	waiting := e.waitingIDs(p)
-	for id, at := range p.recent {
-		if at >= since && !waiting[id] {
+	for id, r := range p.recent {
+		if (r.at >= since || r.offset >= next) && !waiting[id] && len(s.Recent) < recentMost {
 			s.Recent = append(s.Recent, id)
 		}
 	}
-	e.gather.At(p.id).Record.Snapshot = s
+	j := &e.gather.At(p.id).Record
+	j.Snapshot, j.Early = s, p.early(since)
 	p.changed, p.snapshot = false, false
+}
+
+// early lists the receipts that nothing but memory knows of, those that wait
+// for their message's id no longer than since.
+func (p *partition) early(since int64) []record.Early {
+	var all []record.Early
+	add := func(r *parked) {
+		if len(all) < earlyMost {
+			rc := &r.receipt
+			all = append(all, record.Early{Carrier: r.carrier.name, ID: rc.ID, Phone: rc.Phone, To: rc.To, State: rc.State, Err: rc.Err, At: r.at})
+		}
+	}
+	for _, parts := range p.heard {
+		for i := range parts {
+			add(&parts[i])
+		}
+	}
+	for _, r := range p.parked {
+		if r.at >= since {
+			add(&r)
+		}
+	}
+	return all
 }
 
 // waitingIDs lists the one-to-one messages of a partition that have no intent:
@@ -180,7 +232,7 @@ func (e *Engine) waitingIDs(p *partition) map[message.ID]bool {
 	ids := map[message.ID]bool{}
 	note := func(queue []*outgoing) {
 		for _, o := range queue {
-			if o.p == p && o.bc == nil && o.flying == 0 {
+			if o.p == p && o.bc == nil && o.flying == 0 && o.since == 0 {
 				ids[o.msg.ID] = true
 			}
 		}
@@ -200,16 +252,38 @@ func (e *Engine) oldestOpen(p *partition) int64 {
 	oldest := p.acked + 1
 	for i := range e.flights {
 		f := &e.flights[i]
-		if f.o != nil && f.o.p == p && f.state != flightGathered && f.ref.Offset < oldest {
-			oldest = f.ref.Offset
+		if f.o == nil || f.o.p != p {
+			continue
+		}
+		if f.state != flightGathered {
+			oldest = min(oldest, f.ref.Offset)
+		}
+		if f.o.since > 0 {
+			oldest = min(oldest, f.o.since)
 		}
 	}
 	p.table.Each(func(w *receipts.Waiting) {
-		if w.Offset < oldest {
-			oldest = w.Offset
-		}
+		oldest = min(oldest, w.Offset)
 	})
+	for _, d := range p.uncertain {
+		oldest = min(oldest, d.offset)
+	}
+	for _, n := range e.lanes { // Of texts whose other parts wait in their lanes.
+		for c := range n.waiting {
+			oldest = oldestBegun(p, n.waiting[c].rest(), oldest)
+		}
+		oldest = oldestBegun(p, n.delayed, oldest)
+	}
 	return max(oldest, 0)
+}
+
+func oldestBegun(p *partition, queue []*outgoing, oldest int64) int64 {
+	for _, o := range queue {
+		if o.p == p && o.since > 0 {
+			oldest = min(oldest, o.since)
+		}
+	}
+	return oldest
 }
 
 // periodic takes the snapshots that are due, one partition at a time, and
@@ -229,8 +303,8 @@ func (e *Engine) periodic(now time.Time) {
 		return
 	}
 	e.expire(p, ms)
-	for id, at := range p.recent {
-		if ms-at > recentFor.Milliseconds() {
+	for id, r := range p.recent {
+		if ms-r.at > recentFor.Milliseconds() {
 			delete(p.recent, id)
 		}
 	}

@@ -16,7 +16,7 @@ func (e *Engine) receipts(r *Record, _ time.Time) error {
 	if p == nil || r.Offset < p.receiptsNext {
 		return nil
 	}
-	p.receiptsNext = r.Offset + 1
+	p.receiptsNext, p.inMemory = r.Offset+1, false
 	rs, err := record.DecodeReceipts(r.Value, nil)
 	if err != nil {
 		return err
@@ -36,6 +36,9 @@ func (e *Engine) receipts(r *Record, _ time.Time) error {
 		e.receipt(p, c, &rc, rs.Entries[i].At)
 	}
 	p.changed = true
+	if p.inMemory && p.receiptsHeld < 0 {
+		p.receiptsHeld = r.Offset
+	}
 	return nil
 }
 
@@ -68,7 +71,17 @@ func (e *Engine) receipt(p *partition, c *carrier, rc *Receipt, at int64) {
 	w.Worst = receipts.Join(w.Worst, rc.State)
 	if w.State == message.Submitted && w.Left == 0 {
 		e.final(p, h, w, at, rc.Err)
+		return
 	}
+	p.heard[h] = append(p.heard[h], keep(rc, c, at))
+	p.inMemory = true
+}
+
+// keep copies what is kept of a receipt.
+func keep(rc *Receipt, c *carrier, at int64) parked {
+	kept := parked{receipt: *rc, carrier: c, at: at}
+	kept.receipt.ID = append([]byte(nil), rc.ID...)
+	return kept
 }
 
 func (e *Engine) unmatched(p *partition, c *carrier, key uint64, rc *Receipt, at int64) {
@@ -86,9 +99,8 @@ func (e *Engine) unmatched(p *partition, c *carrier, key uint64, rc *Receipt, at
 		e.stats.ReceiptsUnmatched++
 		return
 	}
-	kept := *rc
-	kept.ID = append([]byte(nil), rc.ID...)
-	p.parked[key] = parked{receipt: kept, carrier: c, at: at}
+	p.parked[key] = keep(rc, c, at)
+	p.inMemory = true
 }
 
 // doubtOf finds the one uncertain message to which a receipt with an unknown
@@ -113,6 +125,25 @@ func (p *partition) addDoubt(d *doubt) {
 		return
 	}
 	p.uncertain[d.message.Phone] = d
+}
+
+// second takes the doubt about a broadcast's first attempt out, since from now
+// on the second one decides.
+func (p *partition) second(phone message.Phone, id message.BroadcastID) *doubt {
+	d := p.uncertain[phone]
+	if d == nil || d.several || d.message.Broadcast != id {
+		return nil
+	}
+	delete(p.uncertain, phone)
+	return d
+}
+
+// nothing ends a second attempt that says nothing of the first.
+func (o *outgoing) nothing() {
+	if o.first != nil {
+		o.p.addDoubt(o.first)
+		o.first = nil
+	}
 }
 
 // adopt moves an uncertain message on to submitted: the carrier has it.
@@ -182,9 +213,13 @@ func (e *Engine) finish(p *partition, h handleOf, w *receipts.Waiting, state mes
 		Message: e.messageOf(p, h, w), From: message.Submitted, State: state, Err: errText, Written: w.Written, At: at,
 	})
 	g.Finals = append(g.Finals, settled{bc: p.broadcasts[w.Broadcast]})
-	if w.Broadcast == 0 {
-		delete(p.ids, h)
-	}
+	p.free(h)
+}
+
+// free forgets a message that waits for nothing any more.
+func (p *partition) free(h handleOf) {
+	delete(p.ids, h)
+	delete(p.heard, h)
 	p.table.Free(h)
 }
 
@@ -196,12 +231,14 @@ func (e *Engine) expire(p *partition, ms int64) {
 			e.finish(p, h, w, message.NoReceipt, ms, "")
 			return
 		}
-		delete(p.ids, h) // Parts of it were never decided: it is final by another way.
-		p.table.Free(h)
+		p.free(h) // Parts of it were never decided: it is final by another way.
 	})
 	limit := ms - max(e.cfg.Grace, time.Minute).Milliseconds()
 	for key, early := range p.parked {
-		if early.at < limit {
+		if d := e.doubtOf(p, &early.receipt, early.at); d != nil { // It came before its message was given up as uncertain.
+			e.adopt(p, d, early.at)
+			e.expectID(p, early.carrier, d.handle, early.receipt.ID)
+		} else if early.at < limit {
 			delete(p.parked, key)
 			e.stats.ReceiptsUnmatched++
 		}

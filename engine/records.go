@@ -105,11 +105,12 @@ func (e *Engine) unrouted(h *held, now time.Time) {
 }
 
 func (e *Engine) single(p *partition, s *record.Single, job *job, now time.Time) {
-	if _, again := p.recent[s.ID]; again {
+	ms := now.UnixMilli()
+	if r, again := p.recent[s.ID]; again {
+		p.recent[s.ID] = recent{r.at, job.offset}
 		return
 	}
-	ms := now.UnixMilli()
-	p.recent[s.ID] = ms
+	p.recent[s.ID] = recent{ms, job.offset}
 	job.open = 1
 	o := &outgoing{
 		p: p, job: job, policy: s.Policy, validity: s.Validity, deadline: s.Deadline, at: s.At, text: s.Text, queued: true,
@@ -215,6 +216,7 @@ func (e *Engine) release(bc *broadcast, queue []*outgoing) []*outgoing {
 		if o.flying == 0 {
 			bc.ranks.release(o.msg.Rank)
 			o.job.finish(1)
+			o.nothing()
 		}
 	}
 	return kept

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -31,7 +32,7 @@ func (e *Engine) Own(ctx context.Context, partition int32, start Start, replay R
 	if err != nil {
 		return fmt.Errorf("own partition %d: %w", partition, err)
 	}
-	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]record.Message{}}
+	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}}
 	r.p.owner, r.p.acked = owner, owner
 	r.p.jobsNext, r.p.receiptsNext = start.Jobs, start.Receipts
 	r.p.receiptsDone = start.Receipts
@@ -95,8 +96,17 @@ type recovery struct {
 	p     *partition
 	owner int64 // of the records being read
 	open  map[record.Ref]openIntent
-	texts map[message.Key]*partial       // messages that wait for receipts
-	begun map[message.Key]record.Message // a part was accepted and others are undecided
+	texts map[message.Key]*partial // messages that wait for receipts
+	begun map[message.Key]begun    // of those that are undecided
+	early []record.Early           // as of the last snapshot
+}
+
+// begun is what outcomes that decide nothing said of a message.
+type begun struct {
+	message record.Message
+	written int64 // Unix ms
+	offset  int64 // of the first of them
+	unknown bool  // a part got no answer; by policy it was to be sent again
 }
 
 type openIntent struct {
@@ -119,6 +129,11 @@ func (r *recovery) apply(offset int64, j *record.Journal) {
 	}
 	if j.Snapshot != nil {
 		r.restore(j.Snapshot)
+		r.early = j.Early
+		for i := range r.early { // They alias the record.
+			e := &r.early[i]
+			e.Carrier, e.ID, e.Err = strings.Clone(e.Carrier), bytes.Clone(e.ID), strings.Clone(e.Err)
+		}
 	}
 	for i := range j.Intents {
 		in := j.Intents[i]
@@ -126,7 +141,7 @@ func (r *recovery) apply(offset int64, j *record.Journal) {
 		run.Carrier = strings.Clone(run.Carrier)
 		r.open[record.Ref{Offset: offset, Index: uint32(i)}] = openIntent{in, run}
 		if in.Broadcast == 0 {
-			r.p.recent[in.ID] = run.At
+			r.p.recent[in.ID] = recent{at: run.At}
 		}
 	}
 	for i := range j.Outcomes {
@@ -156,7 +171,7 @@ func (r *recovery) restore(s *record.Snapshot) {
 		}
 	}
 	for _, id := range s.Recent {
-		r.p.recent[id] = time.Now().UnixMilli()
+		r.p.recent[id] = recent{at: time.Now().UnixMilli()}
 	}
 }
 
@@ -180,15 +195,21 @@ func (r *recovery) outcome(offset int64, o *record.Outcome) {
 	}
 	key := o.Message.Key()
 	if o.State == message.Open {
-		if (o.Code == message.Accepted || o.Code == message.Unknown) && !r.decided(&o.Message) {
-			kept := o.Message
-			kept.Carrier = strings.Clone(kept.Carrier)
-			r.begun[key] = kept
-		} else if o.Code == message.NotSent && o.Message.Broadcast == 0 {
+		b, more := r.begun[key]
+		switch {
+		case o.Code == message.Accepted || o.Code == message.Unknown:
+			if !more {
+				b.message, b.written, b.offset = o.Message, o.Written, offset
+				b.message.Carrier = strings.Clone(b.message.Carrier)
+			}
+			b.unknown = b.unknown || o.Code == message.Unknown
+			r.begun[key] = b
+		case o.Code == message.NotSent && o.Message.Broadcast == 0 && !more:
 			delete(r.p.recent, o.Message.ID) // It went back to its lane: its job is read again.
 		}
 		return
 	}
+	b, more := r.begun[key]
 	delete(r.begun, key)
 	if o.From == message.Uncertain {
 		delete(r.p.uncertain, o.Message.Phone)
@@ -204,7 +225,10 @@ func (r *recovery) outcome(offset int64, o *record.Outcome) {
 		}
 	}
 	if o.State == message.Uncertain && o.Message.Parts == 1 {
-		r.doubt(&o.Message, o.Written)
+		if !more {
+			b.written, b.offset = o.Written, offset
+		}
+		r.doubt(&o.Message, b.written, b.offset)
 	}
 }
 
@@ -252,6 +276,12 @@ func (r *recovery) expires(written int64) int64 {
 func (r *recovery) final(offset int64, f *record.Final) {
 	r.move(&f.Message, f.From, f.State)
 	key := f.Message.Key()
+	if b, more := r.begun[key]; f.State == message.Uncertain && f.Message.Parts == 1 {
+		if !more {
+			b.offset = offset
+		}
+		r.doubt(&f.Message, f.Written, b.offset)
+	}
 	delete(r.begun, key)
 	if f.State == message.Submitted { // out of uncertain; its id came with the receipt, or with a late response
 		delete(r.p.uncertain, f.Message.Phone)
@@ -282,10 +312,10 @@ func (r *recovery) adopted(offset int64, f *record.Final) {
 	r.texts[m.Key()] = &partial{handle: h, waits: true}
 }
 
-func (r *recovery) doubt(m *record.Message, written int64) {
+func (r *recovery) doubt(m *record.Message, written, offset int64) {
 	kept := *m
 	kept.Carrier = strings.Clone(m.Carrier)
-	r.p.addDoubt(&doubt{message: kept, broadcast: r.p.broadcasts[m.Broadcast], written: written, expires: r.expires(written)})
+	r.p.addDoubt(&doubt{message: kept, broadcast: r.p.broadcasts[m.Broadcast], written: written, expires: r.expires(written), offset: offset})
 }
 
 // takeOver makes the recovered partition the engine's own: intents without an
@@ -307,10 +337,10 @@ func (r *recovery) takeOver(now time.Time) {
 		r.unanswered(g, ref, &open, left[key] == 0, ms)
 		uncertain[key] = true
 	}
-	for key, m := range r.begun {
-		if !uncertain[key] {
+	for key, b := range r.begun {
+		if !uncertain[key] && !r.decided(&b.message) { // Now that the snapshot was read: what decided it may have been trimmed.
 			uncertain[key] = true
-			r.halfSent(key, m, ms)
+			r.halfSent(key, &b, ms)
 		}
 	}
 	if n := len(uncertain); n > 0 {
@@ -325,6 +355,12 @@ func (r *recovery) takeOver(now time.Time) {
 	}
 	for _, bc := range p.broadcasts {
 		r.settleRest(bc, ms)
+	}
+	for i := range r.early {
+		early := &r.early[i]
+		if c := e.carrierNamed(early.Carrier); c != nil {
+			e.receipt(p, c, &Receipt{ID: early.ID, State: early.State, Err: early.Err, Phone: early.Phone, To: early.To}, early.At)
+		}
 	}
 	p.advance(e)
 	e.mu.Lock()
@@ -347,11 +383,18 @@ func (r *recovery) unanswered(g *journal.Pending[uint32, applied, settled], ref 
 	}
 	if last && (bc == nil || !bc.ranks.isDecided(in.Rank)) {
 		out.State = message.Uncertain
+		b, more := r.begun[in.Key()]
 		if bc != nil {
-			r.limbo(bc, in.Rank)
+			bc.ranks.take(in.Rank)
+			if !b.unknown { // Else this was the second attempt.
+				r.limbo(bc, in.Rank)
+			}
 		}
 		if in.Parts == 1 {
-			r.doubt(&m, open.run.At)
+			if !more {
+				b.written, b.offset = open.run.At, r.p.acked+1
+			}
+			r.doubt(&m, b.written, b.offset)
 		} else if part := r.texts[in.Key()]; part != nil && part.waits {
 			r.p.table.Free(part.handle)
 		}
@@ -386,15 +429,25 @@ func (r *recovery) settleRest(bc *broadcast, ms int64) {
 	}
 }
 
-// halfSent marks a message as uncertain of which a part was accepted and the
-// rest was never intended, or came back: its text is gone with the old owner.
-func (r *recovery) halfSent(key message.Key, m record.Message, ms int64) {
+// halfSent marks a message as uncertain of which a part has left, or may have,
+// and the rest was never intended, or came back: its text is gone with the old
+// owner.
+func (r *recovery) halfSent(key message.Key, b *begun, ms int64) {
+	m := &b.message
 	g := r.e.gather.At(r.p.id)
-	g.Record.Finals = append(g.Record.Finals, record.Final{Message: m, State: message.Uncertain, At: ms})
+	g.Record.Finals = append(g.Record.Finals, record.Final{Message: *m, State: message.Uncertain, Written: b.written, At: ms})
 	bc := r.p.broadcasts[m.Broadcast]
 	g.Finals = append(g.Finals, settled{bc: bc})
-	if bc != nil {
+	switch {
+	case bc == nil:
+		r.p.recent[m.ID] = recent{at: ms}
+	case m.Parts == 1: // The second attempt that its policy asks for was not made.
+		r.limbo(bc, m.Rank)
+	default:
 		bc.ranks.take(m.Rank)
+	}
+	if m.Parts == 1 {
+		r.doubt(m, b.written, b.offset)
 	}
 	if part := r.texts[key]; part != nil && part.waits {
 		r.p.table.Free(part.handle)

@@ -18,7 +18,7 @@ func TestAReceiptReadAgainAfterARestartMatchesNoUncertainMessage(t *testing.T) {
 	}
 	p := newPartition(0)
 	e.parts[0] = p
-	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]record.Message{}}
+	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}}
 	text := func(b message.BroadcastID) record.Message {
 		return record.Message{Class: message.ClassBroadcast, Broadcast: b, Rank: 1, Member: 7, Phone: 14018465014, Number: worldNumber, Carrier: "acme", Parts: 1}
 	}

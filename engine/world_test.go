@@ -26,6 +26,7 @@ type world struct {
 	receipts [][][]byte
 	jobsDone []int64
 	rcptDone []int64
+	kept     []int64 // by partition: where the journal that is retained begins
 	consent  [][]byte
 	controls [][]byte
 	mu       sync.Mutex // of journal and appends: Own has a goroutine of its own
@@ -112,8 +113,9 @@ func (fakeEncoder) Encode(dst *Parts, t *Text) error {
 type fakeBind struct {
 	w      *world
 	port   *Port
-	buffer []Item // not begun to be written
-	flying []Item // on the wire
+	buffer []Item            // not begun to be written
+	flying []Item            // on the wire
+	early  map[uint64]string // by token: ids of parts that the carrier took and has not answered yet
 }
 
 func (b *fakeBind) Write(items []Item) int {
@@ -151,6 +153,9 @@ func (b *fakeBind) put() {
 	it := b.buffer[0]
 	b.buffer = b.buffer[1:]
 	b.flying = append(b.flying, it)
+	if b.w.rng.IntN(3) == 0 { // Its receipt may overtake the answer.
+		b.early[it.Token] = b.w.take(it)
+	}
 	f := strings.Split(string(it.PDU), "/")
 	phone, _ := message.ParsePhone(f[2])
 	if b.w.stopped[phone] {
@@ -167,10 +172,15 @@ func (b *fakeBind) answer() {
 	it := b.flying[i]
 	b.flying = append(b.flying[:i:i], b.flying[i+1:]...)
 	a := Answer{Token: it.Token, At: b.w.ms()}
-	switch b.w.rng.IntN(12) {
-	case 0:
+	id, taken := b.early[it.Token]
+	switch n := b.w.rng.IntN(12); {
+	case taken && n == 0: // Its answer never comes.
+		a.Code = message.Unknown
+	case taken:
+		a.Code, a.ID = message.Accepted, []byte(id)
+	case n == 0:
 		a.Code, a.Status = message.Refused, 0x45
-	case 1:
+	case n == 1:
 		a.Code, a.Status, a.Later, a.Slow = message.Refused, 0x58, true, true
 	default:
 		a.Code = message.Accepted
@@ -200,7 +210,7 @@ func (w *world) drop() {
 	b := w.bind
 	var back []Answer
 	for _, it := range b.flying {
-		if w.rng.IntN(2) == 0 {
+		if _, taken := b.early[it.Token]; !taken && w.rng.IntN(2) == 0 {
 			w.take(it)
 		}
 		back = append(back, Answer{Token: it.Token, Code: message.Unknown, At: w.ms()})
@@ -215,7 +225,7 @@ func (w *world) drop() {
 }
 
 func (w *world) attach() {
-	w.bind = &fakeBind{w: w}
+	w.bind = &fakeBind{w: w, early: map[uint64]string{}}
 	w.windows += worldWindow
 	w.bind.port = w.e.Attach("acme", uint32(w.windows), worldWindow, w.bind)
 }
@@ -259,7 +269,7 @@ func (w *world) boot() {
 				w.mu.Lock()
 				records := w.journal[p]
 				w.mu.Unlock()
-				for off := range until {
+				for off := w.kept[p]; off < until; off++ {
 					if err := each(off, records[off]); err != nil {
 						return err
 					}
@@ -323,7 +333,7 @@ func (w *world) crash() {
 		w.bind.put()
 	}
 	for _, it := range w.bind.flying {
-		if w.rng.IntN(2) == 0 {
+		if _, taken := w.bind.early[it.Token]; !taken && w.rng.IntN(2) == 0 {
 			w.take(it)
 		}
 	}
@@ -333,6 +343,7 @@ func (w *world) crash() {
 // plan produces the next block of a partition, within a bounded lead.
 func (w *world) plan(p int32) {
 	low := w.e.Progress(1)
+	w.planned[p] = max(w.planned[p], low.Low[p])
 	if w.state == record.Pause || w.state == record.Cancel || w.planned[p] >= w.audience[p] || w.planned[p]-low.Low[p] > 60 {
 		return
 	}
@@ -396,7 +407,9 @@ func (w *world) control(a record.Action) {
 
 func (w *world) commitOffsets() {
 	for p := range int32(worldPartitions) {
-		w.jobsDone[p], w.rcptDone[p], _ = w.e.Marks(p)
+		var replay int64
+		w.jobsDone[p], w.rcptDone[p], replay = w.e.Marks(p)
+		w.kept[p] = max(w.kept[p], replay)
 	}
 }
 
@@ -422,7 +435,7 @@ func (w *world) tick(faults bool) {
 		w.drop()
 	case n == 86 && faults && w.rng.IntN(6) == 0:
 		w.crash()
-	case n == 87 && w.rng.IntN(10) == 0 && w.state != record.Cancel:
+	case n == 87 && faults && w.rng.IntN(10) == 0 && w.state != record.Cancel:
 		if w.state == record.Pause {
 			w.control(record.Resume)
 		} else {

@@ -136,7 +136,7 @@ func (e *Engine) mayWrite(f *flight, ms int64) (state message.State, ok bool) {
 	switch bc := o.bc; {
 	case o.dropped != message.Open:
 		return o.dropped, false
-	case !f.bind.up || e.parts[o.p.id] != o.p || e.stopping:
+	case !f.bind.up || e.parts[o.p.id] != o.p || e.stopping && o.out == 0:
 		return message.Open, false
 	case !o.n.mayReach(o):
 		return message.Suppressed, false // STOP wins, even over the rest of a text.
@@ -213,6 +213,9 @@ func (e *Engine) conclude(o *outgoing, out *record.Outcome) {
 func (e *Engine) outcome(i uint32, code message.Code, status uint32, ms int64) *record.Outcome {
 	f := &e.flights[i]
 	f.state = flightAnswered
+	if (code == message.Accepted || code == message.Unknown) && f.o.since == 0 {
+		f.o.since = f.o.p.acked + 1
+	}
 	g := e.gather.At(f.o.p.id)
 	g.Record.Outcomes = append(g.Record.Outcomes, record.Outcome{
 		Ref: f.ref, Message: f.o.msg, Part: f.part, Code: code, Status: status, Bind: f.bind.id,
@@ -260,13 +263,19 @@ func (e *Engine) applyOutcome(a *applied, out *record.Outcome, now time.Time) {
 			bc.move(e, out.From, out.State, o.msg.Parts)
 		}
 	case o.todo == 0 || o.queued:
-	case bc == nil || o.out > 0 || o.epoch == bc.epoch && !bc.paused:
+	case bc == nil || o.out > 0 || !bc.paused && !bc.settled:
+		// Its rank was taken when a later epoch's blocks came by: they left it
+		// to this attempt.
+		if bc != nil {
+			o.epoch = max(o.epoch, bc.epoch)
+		}
 		e.requeue(o, now)
 	case o.flying == 0 && bc.settled:
 		e.decide(o, message.Cancelled, message.NoReason, now.UnixMilli())
 	case o.flying == 0:
 		bc.ranks.release(o.msg.Rank)
 		o.job.finish(1)
+		o.nothing()
 	}
 }
 
