@@ -30,7 +30,8 @@ func runHistory(t *testing.T, seed uint64) {
 		t: t, rng: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(1_790_000_000, 0), state: record.Start, epoch: 1,
 		journal: make([][][]byte, worldPartitions), jobs: make([][][]byte, worldPartitions), receipts: make([][][]byte, worldPartitions),
 		jobsDone: make([]int64, worldPartitions), rcptDone: make([]int64, worldPartitions), kept: make([]int64, worldPartitions),
-		accepted: map[string]int{}, stopped: map[message.Phone]bool{}, planned: make([]message.Rank, worldPartitions),
+		snapshots: 40 * time.Millisecond,
+		accepted:  map[string]int{}, stopped: map[message.Phone]bool{}, planned: make([]message.Rank, worldPartitions),
 	}
 	if seed%3 == 0 {
 		w.policy = message.AtLeastOnce
@@ -38,7 +39,16 @@ func runHistory(t *testing.T, seed uint64) {
 	for range worldPartitions {
 		w.audience = append(w.audience, message.Rank(50+w.rng.IntN(200)))
 	}
+	if seed%5 == 1 { // Whatever a new owner needs, no snapshot says it.
+		w.snapshots = time.Hour
+	}
 	w.boot()
+	if seed%5 < 2 { // A crash before anything is decided.
+		for range 100 + w.rng.IntN(200) {
+			w.tick(false)
+		}
+		w.crash()
+	}
 	for range 3000 + w.rng.IntN(3000) {
 		w.tick(true)
 	}
@@ -62,6 +72,7 @@ func runHistory(t *testing.T, seed uint64) {
 			t.Fatalf("seed %d: nothing comes to rest: %+v stats %+v", seed, l, w.e.Stats())
 		}
 	}
+	w.e.cfg.SnapshotEvery, w.e.nextSnap = 40*time.Millisecond, w.now
 	for range 10 { // Receipts that came before their message was uncertain are looked at again.
 		w.now = w.now.Add(200 * time.Millisecond)
 		w.e.step(w.now)

@@ -232,6 +232,15 @@ func (r *recovery) outcome(offset int64, o *record.Outcome) {
 	}
 }
 
+// broadcast is that of a message, nil for a one-to-one. It may be the first
+// thing known of it in this partition.
+func (r *recovery) broadcast(m *record.Message) *broadcast {
+	if m.Broadcast == 0 {
+		return nil
+	}
+	return r.p.broadcast(nil, m.Broadcast, 0, 0)
+}
+
 func (r *recovery) decided(m *record.Message) bool {
 	bc := r.p.broadcasts[m.Broadcast]
 	return bc != nil && bc.ranks.isDecided(m.Rank)
@@ -315,7 +324,7 @@ func (r *recovery) adopted(offset int64, f *record.Final) {
 func (r *recovery) doubt(m *record.Message, written, offset int64) {
 	kept := *m
 	kept.Carrier = strings.Clone(m.Carrier)
-	r.p.addDoubt(&doubt{message: kept, broadcast: r.p.broadcasts[m.Broadcast], written: written, expires: r.expires(written), offset: offset})
+	r.p.addDoubt(&doubt{message: kept, broadcast: r.broadcast(m), written: written, expires: r.expires(written), offset: offset})
 }
 
 // takeOver makes the recovered partition the engine's own: intents without an
@@ -436,7 +445,7 @@ func (r *recovery) halfSent(key message.Key, b *begun, ms int64) {
 	m := &b.message
 	g := r.e.gather.At(r.p.id)
 	g.Record.Finals = append(g.Record.Finals, record.Final{Message: *m, State: message.Uncertain, Written: b.written, At: ms})
-	bc := r.p.broadcasts[m.Broadcast]
+	bc := r.broadcast(m)
 	g.Finals = append(g.Finals, settled{bc: bc})
 	switch {
 	case bc == nil:

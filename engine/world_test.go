@@ -46,6 +46,8 @@ type world struct {
 	crashes  int
 	dying    bool
 	windows  int
+
+	snapshots time.Duration // how often they are taken
 }
 
 type owedReceipt struct {
@@ -232,7 +234,7 @@ func (w *world) attach() {
 
 func (w *world) config() Config {
 	return Config{
-		Name: "test", Partitions: worldPartitions, Log: w, Validity: time.Hour, Grace: time.Hour, SnapshotEvery: 40 * time.Millisecond,
+		Name: "test", Partitions: worldPartitions, Log: w, Validity: time.Hour, Grace: time.Hour, SnapshotEvery: w.snapshots,
 		Numbers:  []Number{{Phone: worldNumber, Carriers: []string{"acme"}}},
 		Carriers: []Carrier{{Name: "acme", Encoder: fakeEncoder{}}},
 		Receipt: func(_ string, pdu []byte) (Receipt, bool) {
