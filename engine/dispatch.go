@@ -15,10 +15,10 @@ const turn = 512
 // dispatch takes messages of a number and a class up, as long as binds have
 // slots and the lead over the limit allows. What is more urgent than a
 // broadcast may go past the lead by as much again: it doesn't wait behind what
-// only waits for tokens.
-func (e *Engine) dispatch(n *number, class message.Class, now time.Time) {
+// only waits for tokens. It reports whether any was taken up.
+func (e *Engine) dispatch(n *number, class message.Class, now time.Time) (took bool) {
 	ms := now.UnixMilli()
-	lead := n.lead()
+	lead := n.lead(e.committing)
 	if class == message.ClassStop {
 		for _, c := range n.carriers {
 			c.state = c.breaker.State()
@@ -32,21 +32,20 @@ func (e *Engine) dispatch(n *number, class message.Class, now time.Time) {
 	if e.stopping { // What was begun is finished; nothing else is taken up.
 		turns = n.begunFirst(class)
 	}
+	before := n.ahead
 	for range turns {
 		if n.ahead >= lead {
-			return
+			return n.ahead > before
 		}
 		o := e.next(n, class, ms)
-		if o == nil {
-			return
-		}
-		if !e.intend(o, ms) {
-			return
+		if o == nil || !e.intend(o, ms) {
+			return n.ahead > before
 		}
 	}
 	if n.waits() && !e.stopping {
 		e.in.post(event{}) // Its turn is over, not its work.
 	}
+	return n.ahead > before
 }
 
 // begunFirst puts the messages of a class of which a part has left before the

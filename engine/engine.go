@@ -19,32 +19,34 @@ type Engine struct {
 	in  inbox
 
 	// Owned by the event loop.
-	parts     []*partition // by id; nil: not owned
-	numbers   map[message.Phone]*number
-	lanes     []*number // in the order of Config.Numbers
-	first     int       // of lanes, in this turn
-	carriers  []*carrier
-	flights   []flight
-	free      []uint32
-	late      map[uint64]*outgoing // parts that timed out, by token
-	gather    *batch
-	spares    []*batch
-	commits   []*commitment // on their way to the log, oldest first
-	fences    []fence
-	controls  map[message.BroadcastID]record.Control // the last of each broadcast
-	arena     []byte
-	encoded   Parts
-	text      []byte
-	items     []Item
-	reference byte
-	stopping  bool
-	stopped   chan struct{}
-	now       time.Time // of this turn
-	nextSnap  time.Time
-	snapTurn  int
-	snapsDue  bool
-	dirty     []*broadcast
-	failure   error
+	parts      []*partition // by id; nil: not owned
+	numbers    map[message.Phone]*number
+	lanes      []*number // in the order of Config.Numbers
+	toTake     int       // of lanes: the first to take messages up in this turn
+	toWrite    int       // … to write
+	carriers   []*carrier
+	flights    []flight
+	free       []uint32
+	late       map[uint64]*outgoing // parts that timed out, by token
+	gather     *batch
+	spares     []*batch
+	commits    []*commitment // on their way to the log, oldest first
+	committing time.Duration // how long a commit takes, of the slow ones of late
+	fences     []fence
+	controls   map[message.BroadcastID]record.Control // the last of each broadcast
+	arena      []byte
+	encoded    Parts
+	text       []byte
+	items      []Item
+	reference  byte
+	stopping   bool
+	stopped    chan struct{}
+	now        time.Time // of this turn
+	nextSnap   time.Time
+	snapTurn   int
+	snapsDue   bool
+	dirty      []*broadcast
+	failure    error
 
 	mu    sync.Mutex
 	views map[message.BroadcastID]*view
@@ -136,26 +138,30 @@ func (e *Engine) step(now time.Time) {
 	e.answers(ev.answers, now)
 	e.in.recycle(ev)
 	e.checkFences(now)
-	e.eachLane(func(n *number, c message.Class) { e.dispatch(n, c, now) })
+	e.eachLane(&e.toTake, func(n *number, c message.Class) bool { return e.dispatch(n, c, now) })
 	e.periodic(now)
 	e.commit()
-	e.eachLane(func(n *number, c message.Class) { e.write(n, c, now) })
+	e.eachLane(&e.toWrite, func(n *number, c message.Class) bool { return e.write(n, c, now) })
 	e.commit()
 	e.publish()
 }
 
 // eachLane visits all numbers class by class, the most urgent first, so that
-// nobody's broadcast takes a slot or a token from anybody's reply; and within a
-// class beginning with another number each time, so that none is always last.
-func (e *Engine) eachLane(visit func(*number, message.Class)) {
-	if len(e.lanes) == 0 {
-		return
-	}
-	e.first = (e.first + 1) % len(e.lanes)
+// nobody's broadcast takes a slot or a token from anybody's reply. Within a
+// class the number after the one that got something last comes first the next
+// time. (Beginning with another one each turn is not enough: turns come in a
+// rhythm, slots become free in the same one, and somebody is always too late.)
+func (e *Engine) eachLane(first *int, visit func(*number, message.Class) (got bool)) {
+	served := -1
 	for c := range message.Class(message.Classes) {
 		for i := range e.lanes {
-			visit(e.lanes[(e.first+i)%len(e.lanes)], c)
+			if k := (*first + i) % len(e.lanes); visit(e.lanes[k], c) {
+				served = k
+			}
 		}
+	}
+	if served >= 0 {
+		*first = (served + 1) % len(e.lanes)
 	}
 }
 
@@ -274,6 +280,7 @@ func (e *Engine) commit() {
 		took := time.Since(c.begun)
 		e.call(func(now time.Time) {
 			e.stats.Committing += took
+			e.committing = max(took, e.committing*7/8)
 			c.offsets, c.err, c.done = offsets, err, true
 			e.settleCommits(now)
 		})

@@ -125,10 +125,12 @@ func (n *number) bindFor(o *outgoing) *bind {
 	return nil
 }
 
-// lead is how many parts may stand in the journal ahead of their limit: what
-// the limit lets through in 20 ms. It bounds what a crash leaves uncertain on
-// a slow number, and how long a pause or a STOP has to undo.
-func (n *number) lead() int {
+// lead is how many parts may stand in the journal, or be on their way to it,
+// ahead of their limit: what the limit lets through in the time of a commit and
+// 20 ms. It bounds what a crash leaves uncertain on a slow number, and how long
+// a pause or a STOP has to undo; less would leave the limit unused while the
+// disk is slow.
+func (n *number) lead(committing time.Duration) int {
 	rate := n.limit.Rate()
 	for _, c := range n.carriers {
 		if r := c.limit.Rate(); r > 0 && (rate == 0 || r < rate) {
@@ -138,8 +140,10 @@ func (n *number) lead() int {
 	if rate == 0 {
 		return 1 << 30
 	}
-	return max(4, rate/50)
+	return max(4, int(float64(rate)*(leadTime+min(committing, time.Second)).Seconds()))
 }
+
+const leadTime = 20 * time.Millisecond
 
 // waits tells whether something could go on merely because time passes.
 func (n *number) waits() bool {

@@ -26,20 +26,23 @@ func (e *Engine) durable(i uint32, offset int64, index uint32, now time.Time) {
 	f.o.n.ready[f.o.msg.Class].push(i)
 }
 
-// write hands the flights of a number and a class that may go to their binds: the owner is
-// still valid, consent still holds, the deadline is not over, the broadcast is
-// not paused, the limits have room. All of it happens on the event loop, where
-// a STOP is taken in too, so nothing comes between check and write.
-func (e *Engine) write(n *number, class message.Class, now time.Time) {
+// write hands the flights of a number and a class that may go to their binds:
+// the owner is still valid, consent still holds, the deadline is not over, the
+// broadcast is not paused, the limits have room. All of it happens on the event loop, where
+// a STOP is taken in too, so nothing comes between check and write. It reports
+// whether any went.
+func (e *Engine) write(n *number, class message.Class, now time.Time) (wrote bool) {
 	q := &n.ready[class]
 	for left := turn; q.len() > 0 && left > 0; left -= chunk {
 		if !e.writeChunk(n, q, now) {
-			return
+			return wrote
 		}
+		wrote = true
 	}
 	if q.len() > 0 {
 		e.in.post(event{}) // Its turn is over, not its work.
 	}
+	return wrote
 }
 
 // writeChunk writes up to a chunk of flights of one bind; false when a limit is

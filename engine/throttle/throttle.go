@@ -12,9 +12,11 @@ import (
 	"time"
 )
 
-// Limit lets at most rate parts through in any half-open second. It refills
-// continuously and holds at most one part and those of 10 ms, so nothing bunches at the
-// edges of a second. It is safe for concurrent use: all lanes of an engine
+// Limit lets at most rate parts through in any half-open second, and in any
+// that is longer by jitter: what lies between the moment of asking and the
+// moment at which the carrier counts varies by so much. It refills continuously
+// and holds at most one part and those of 5 ms, so nothing bunches at the edges
+// of a second. It is safe for concurrent use: all lanes of an engine
 // share one Limit for one thing that is limited.
 type Limit struct {
 	mu     sync.Mutex
@@ -26,11 +28,17 @@ type Limit struct {
 	pause  time.Time
 }
 
+const (
+	late   = 5 * time.Millisecond
+	jitter = 5 * time.Millisecond
+)
+
 // New returns a limit of rate parts a second; 0 or less: none.
 //
-// A half-open second that begins with a part sees fewer than b+r parts when the
-// bucket holds b and refills r a second, so b+r = rate+1 keeps it at rate. The
-// 10 ms of parts above one that the bucket holds make up for being asked late.
+// A half-open time t that begins with a part sees fewer than b+r·t parts when
+// the bucket holds b and refills r a second, so b+r·t = rate+1 keeps it at rate.
+// The 5 ms of parts above one that the bucket holds make up for being asked late.
+// 99 % of the rate are left.
 func New(rate int, now time.Time) *Limit {
 	l := &Limit{last: now}
 	l.set(rate)
@@ -40,8 +48,8 @@ func New(rate int, now time.Time) *Limit {
 
 func (l *Limit) set(rate int) {
 	l.asked = max(rate, 0)
-	l.burst = 1 + float64(l.asked)/100
-	l.rate = float64(l.asked) + 1 - l.burst
+	l.burst = 1 + float64(l.asked)*late.Seconds()
+	l.rate = (float64(l.asked) + 1 - l.burst) / (time.Second + jitter).Seconds()
 }
 
 // Rate returns the configured parts a second, 0 for none.

@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -36,6 +37,28 @@ func TestNoSlidingSecondExceedsTheLimitAndABacklogUsesIt(t *testing.T) {
 		}
 		if want := int(float64(rate) * during.Seconds() * 0.98); len(parts) < want-1 {
 			t.Errorf("limit %d: %d parts in %v, at least %d expected", rate, len(parts), during, want)
+		}
+	}
+}
+
+// The carrier counts a part some time after it was let through, and not always
+// the same time.
+func TestACarrierThatCountsUnevenlyLateSeesTheLimitKept(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, rate := range []int{1, 10, 50, 500, 5000} {
+		counted := drain(rate, 5*time.Second, rng)
+		for i := range counted {
+			counted[i] += time.Duration(rng.IntN(int(jitter)))
+		}
+		slices.Sort(counted)
+		first := 0
+		for i, at := range counted {
+			for counted[first] <= at-time.Second {
+				first++
+			}
+			if n := i - first + 1; n > rate {
+				t.Fatalf("limit %d: the carrier counts %d parts within the second that ends at %v", rate, n, at)
+			}
 		}
 	}
 }
