@@ -34,6 +34,7 @@ type Engine struct {
 	committing time.Duration // how long a commit takes, of the slow ones of late
 	fences     []fence
 	controls   map[message.BroadcastID]record.Control // the last of each broadcast
+	unread     []Record                               // of the log, for which the last turn had no room
 	arena      []byte
 	encoded    Parts
 	text       []byte
@@ -41,7 +42,8 @@ type Engine struct {
 	reference  byte
 	stopping   bool
 	stopped    chan struct{}
-	now        time.Time // of this turn
+	clock      func() time.Time // nil: a test steps
+	now        time.Time        // of this turn
 	nextSnap   time.Time
 	snapTurn   int
 	snapsDue   bool
@@ -101,6 +103,7 @@ var errStopped = errors.New("engine: stopped")
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.stopped)
 	defer e.in.close()
+	e.clock = time.Now
 	done := ctx.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -128,22 +131,59 @@ func (e *Engine) Run(ctx context.Context) error {
 // step takes up all that came in and carries everything as far as it goes.
 func (e *Engine) step(now time.Time) {
 	e.now = now
-	ev := e.in.take()
+	ev := e.in.take(len(e.unread) == 0)
 	for _, f := range ev.calls {
 		f(now)
 	}
-	for i := range ev.records {
-		e.record(&ev.records[i], now)
-	}
+	e.read(ev.records, now)
 	e.answers(ev.answers, now)
 	e.in.recycle(ev)
 	e.checkFences(now)
 	e.eachLane(&e.toTake, func(n *number, c message.Class) bool { return e.dispatch(n, c, now) })
 	e.periodic(now)
 	e.commit()
+	if e.clock != nil { // Limits count from when the octets leave, not from when this turn began.
+		now = e.clock()
+	}
 	e.eachLane(&e.toWrite, func(n *number, c message.Class) bool { return e.write(n, c, now) })
 	e.commit()
 	e.publish()
+}
+
+// read takes records of the log up, those left over from earlier turns first,
+// as long as what they lead to still fits into records of the journal: many
+// receipts may come at once, after a pause of the disk for example.
+func (e *Engine) read(records []Record, now time.Time) {
+	for len(e.unread) > 0 && e.fits() {
+		e.record(&e.unread[0], now)
+		e.unread[0] = Record{}
+		if e.unread = e.unread[1:]; len(e.unread) == 0 {
+			e.unread = nil
+		}
+	}
+	for i := range records {
+		if len(e.unread) > 0 || !e.fits() {
+			e.unread = append(e.unread, records[i:]...)
+			return
+		}
+		e.record(&records[i], now)
+	}
+}
+
+// gatherMost is how many entries a partition gathers before no more records
+// are taken up. An entry has some 60 octets; one more record of the log may add
+// a few thousand; and brokers refuse records of a megabyte.
+const gatherMost = 4096
+
+// fits tells whether every partition has room for what another record of the
+// log leads to.
+func (e *Engine) fits() bool {
+	for _, p := range e.gather.Touched() {
+		if len(p.Intents)+len(p.Outcomes)+len(p.Finals) > gatherMost {
+			return false
+		}
+	}
+	return true
 }
 
 // eachLane visits all numbers class by class, the most urgent first, so that

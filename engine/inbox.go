@@ -83,12 +83,18 @@ func (in *inbox) post(ev event) bool {
 	return true
 }
 
-func (in *inbox) take() events {
+// take empties the inbox; records stay, and hold back those who bring more,
+// unless they are asked for.
+func (in *inbox) take(records bool) events {
 	in.mu.Lock()
+	defer in.mu.Unlock()
 	ev := in.now
 	in.now, in.spare = in.spare, events{}
-	in.room.Broadcast()
-	in.mu.Unlock()
+	if records {
+		in.room.Broadcast()
+	} else {
+		in.now.records, ev.records = ev.records, in.now.records
+	}
 	return ev
 }
 

@@ -22,6 +22,8 @@ type road struct {
 	mu      sync.Mutex // of the log: Own has a goroutine of its own
 	next    int64
 	acks    []func()
+	largest int // octets of a record
+	turns   int
 	jobs    int64
 	flying  []Item
 	written map[string]int // by number
@@ -33,6 +35,7 @@ func (r *road) Append(entries []journal.Entry, done func([]int64, error)) {
 	defer r.mu.Unlock()
 	offsets := make([]int64, len(entries))
 	for i := range offsets {
+		r.largest = max(r.largest, len(entries[i].Value))
 		r.next++
 		offsets[i] = r.next
 	}
@@ -173,6 +176,20 @@ func TestAReplyPassesTheBroadcastsOfAllNumbers(t *testing.T) {
 		}
 	}
 	t.Error("it was not written at all")
+}
+
+func TestWhatIsGatheredFitsIntoARecordHoweverMuchComes(t *testing.T) {
+	r := newRoad(t, 8)
+	r.broadcast(1, oneNumber, 100_000) // Of no number of ours: all of it is decided as it is read.
+	for r.e.Progress(1).Messages[message.Suppressed] < 100_000 {
+		r.turn()
+		if r.turns++; r.turns > 1000 {
+			t.Fatalf("%d of 100000 after %d turns", r.e.Progress(1).Messages[message.Suppressed], r.turns)
+		}
+	}
+	if r.largest > 500_000 {
+		t.Errorf("a record of the journal of %d octets", r.largest)
+	}
 }
 
 func TestASlowNumberHoldsNoOtherBack(t *testing.T) {
