@@ -64,7 +64,7 @@ func (c *conn) query(h smpp.Header, b []byte) {
 	}
 	resp := &smpp.QuerySMResp{MessageID: string([]byte(q.MessageID))}
 	status := smpp.StatusQueryFailed
-	if id, ok := c.s.plan.form.Parse(q.MessageID); !ok {
+	if id, ok := c.s.plan().form.Parse(q.MessageID); !ok {
 		status = smpp.StatusInvMsgID
 	} else if c.account.owes(id) {
 		status, resp.MessageState = smpp.StatusOK, stateEnroute

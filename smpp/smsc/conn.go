@@ -87,11 +87,11 @@ const (
 
 func newConn(s *server, nc net.Conn) *conn {
 	c := &conn{s: s, nc: nc, id: s.nextConn.Add(1), senders: map[senderKey]*sender{}, written: make(chan struct{})}
-	c.rng = mix64(s.plan.seed + uint64(c.id))
-	c.paced = !s.plan.base.latency.zero
+	c.rng = mix64(s.plan().seed + uint64(c.id))
+	c.paced = !s.plan().base.latency.zero
 	now := s.now().ms
 	c.heard.Store(int64(now))
-	c.box.open(s.plan.window, now)
+	c.box.open(s.plan().window, now)
 	return c
 }
 
@@ -139,7 +139,7 @@ func (c *conn) finish() {
 func (c *conn) read() {
 	buf := make([]byte, readBuffer)
 	have := 0
-	_ = c.nc.SetReadDeadline(time.Now().Add(c.s.plan.bindWithin))
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.s.plan().bindWithin))
 	for !c.stopRead {
 		n, err := c.nc.Read(buf[have:])
 		have += n
@@ -229,11 +229,11 @@ func (c *conn) flush() bool {
 	}
 	c.s.pending.Add(int64(len(c.owed)))
 	here := c.owed
-	if c.s.plan.spread {
+	if c.s.plan().spread {
 		here = nil
 	}
 	full, taken := c.box.add(c.answers, here, c.at.ms)
-	if len(c.owed) > 0 && (!taken || c.s.plan.spread) {
+	if len(c.owed) > 0 && (!taken || c.s.plan().spread) {
 		c.account.deliver(c.owed, c.at.ms)
 	}
 	if c.dropped {
@@ -371,7 +371,7 @@ func (c *conn) settle() {
 		case !r.known:
 		case a.status != smpp.StatusOK && retryable(a.status):
 			r.d.flags |= deliverAgain
-			r.d.due = c.at.ms + uint32(c.s.plan.resend/time.Millisecond)
+			r.d.due = c.at.ms + uint32(c.s.plan().resend/time.Millisecond)
 			c.box.receipts.add(&r.d, c.at.ms)
 		default:
 			done++

@@ -142,7 +142,7 @@ func (s *server) serveText(w http.ResponseWriter, r *http.Request) {
 func (s *server) result(x *inbound) TextResult {
 	s.texts.mu.Lock()
 	defer s.texts.mu.Unlock()
-	r := TextResult{ID: string(s.plan.form.Append(nil, x.id)), Parts: len(x.parts), Answered: x.left == 0}
+	r := TextResult{ID: string(s.plan().form.Append(nil, x.id)), Parts: len(x.parts), Answered: x.left == 0}
 	if x.sent != 0 {
 		t := time.UnixMicro(x.sent).UTC()
 		r.SentAt = &t

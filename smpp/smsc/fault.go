@@ -48,7 +48,7 @@ func compileFault(f Fault) (*fault, error) {
 // faultsOf lists the faults that may happen on an account's connections.
 func (s *server) faultsOf(account string) []*fault {
 	var out []*fault
-	for _, f := range s.plan.faults {
+	for _, f := range s.plan().faults {
 		if f.account == "" || f.account == account {
 			out = append(out, f)
 		}

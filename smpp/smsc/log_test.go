@@ -258,7 +258,7 @@ func TestATornEndCostsOnlyItsBlock(t *testing.T) {
 		}
 		s := &server{log: testLogOn(dir)}
 		s.logger = discardLogger()
-		s.plan = &plan{}
+		s.live.Store(&plan{})
 		if err := s.restore(dir); err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}

@@ -30,7 +30,7 @@ type Options struct {
 
 // server is one running simulator.
 type server struct {
-	plan    *plan
+	live    atomic.Pointer[plan] // see plan
 	logger  *slog.Logger
 	log     *logWriter
 	started time.Time
@@ -61,6 +61,10 @@ type stats struct {
 	receipts, receiptsAcked, texts, textsAcked   atomic.Int64
 	protocolErrors, connections, droppedByFaults atomic.Int64
 }
+
+// plan is the scenario in force; the control interface may put another in its place at any time, so whoever needs two
+// things of one scenario asks once.
+func (s *server) plan() *plan { return s.live.Load() }
 
 // moment is one reading of the clock in the three forms that are needed.
 type moment struct {
@@ -140,9 +144,10 @@ func prepare(o *Options) (*server, error) {
 	}
 	now := time.Now()
 	s := &server{
-		plan: p, logger: o.Logger, started: now, epoch: now.UnixMicro(),
+		logger: o.Logger, started: now, epoch: now.UnixMicro(),
 		conns: map[*conn]struct{}{}, failed: make(chan error, 1),
 	}
+	s.live.Store(p)
 	if err := s.openAccounts(o.Accounts); err != nil {
 		return nil, err
 	}
@@ -155,12 +160,12 @@ func (s *server) openLog(dir string) error {
 	if err != nil {
 		return err
 	}
-	s.log = &logWriter{dir: dir, lock: lock, dirty: make(chan struct{}, 1), form: s.plan.form, version: buildVersion(), now: func() int64 { return s.now().micros }}
+	s.log = &logWriter{dir: dir, lock: lock, dirty: make(chan struct{}, 1), form: s.plan().form, version: buildVersion(), now: func() int64 { return s.now().micros }}
 	if err := s.restore(dir); err != nil {
 		return errors.Join(err, s.log.close())
 	}
 	if s.nextID.Load() == 0 {
-		start := s.plan.start
+		start := s.plan().start
 		if start == 0 {
 			start = uint64(s.started.Unix()) * 1_000_000
 		}

@@ -47,13 +47,13 @@ func (c *conn) decide(seq uint32, data bool) {
 	r.source = from.typed
 	to := c.destination()
 	status := c.content()
-	behaviour := &c.s.plan.base
-	if len(c.s.plan.rules) > 0 {
+	behaviour := &c.s.plan().base
+	if len(c.s.plan().rules) > 0 {
 		addr := ""
 		if from.number != nil {
 			addr = from.number.addr
 		}
-		behaviour = c.s.plan.behaviourFor(canonicalPhone(c.sm.Destination.Addr), addr)
+		behaviour = c.s.plan().behaviourFor(canonicalPhone(c.sm.Destination.Addr), addr)
 	}
 	switch {
 	case from.number == nil:
@@ -75,7 +75,7 @@ func (c *conn) admit(n *number, b *behaviour) smpp.Status {
 		n.limit.giveBack()
 		return smpp.StatusThrottled
 	}
-	if c.s.pending.Load()+int64(len(c.owed)) >= c.s.plan.maxPending {
+	if c.s.pending.Load()+int64(len(c.owed)) >= c.s.plan().maxPending {
 		return smpp.StatusMsgQFull
 	}
 	if c.forced > 0 {

@@ -123,7 +123,7 @@ func (s *server) sent(phone string) ([]Sent, error) {
 			return nil, err
 		}
 		if !kept {
-			return joinParts(s.plan.form, phone, found.parts), nil
+			return joinParts(s.plan().form, phone, found.parts), nil
 		}
 		s.watch.mu.Lock()
 		for _, p := range found.parts {
@@ -135,7 +135,7 @@ func (s *server) sent(phone string) ([]Sent, error) {
 	}
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
-	return joinParts(s.plan.form, phone, x.parts), nil
+	return joinParts(s.plan().form, phone, x.parts), nil
 }
 
 // joinParts puts texts together by sender, reference and number of parts, in the order their first parts came.

@@ -44,7 +44,7 @@ type sending struct {
 
 // write says what is due until done closes.
 func (c *conn) write(done <-chan struct{}) {
-	w := &writer{c: c, checked: time.Now(), ids: idWriter{form: c.s.plan.form}}
+	w := &writer{c: c, checked: time.Now(), ids: idWriter{form: c.s.plan().form}}
 	w.emitted, w.answered = w.emit, w.emitAnswers
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -211,13 +211,13 @@ func (w *writer) housekeep(b *outbox) {
 	}
 	w.checked = now
 	if b.receiving && !b.draining {
-		b.overdue(w.at.ms, uint32(w.c.s.plan.resend/time.Millisecond))
+		b.overdue(w.at.ms, uint32(w.c.s.plan().resend/time.Millisecond))
 	}
 	heard := w.c.heard.Load()
 	if heard != w.heard {
 		w.heard, w.misses = heard, 0
 	}
-	silent, limit := int64(w.at.ms)-heard, w.c.s.plan.enquire.Milliseconds()
+	silent, limit := int64(w.at.ms)-heard, w.c.s.plan().enquire.Milliseconds()
 	switch {
 	case silent >= limit*int64(w.misses+1) && w.misses < 2:
 		w.misses++
@@ -238,7 +238,7 @@ func (w *writer) encodeDeliveries(early bool) bool {
 	c := w.c
 	numbers := c.s.numbers.all()
 	w.block.reset(c.id, c.account.config.SystemID, w.at.micros)
-	w.receipt.begin(c.s.plan, w.at.micros)
+	w.receipt.begin(c.s.plan(), w.at.micros)
 	n := 0
 	for i := range w.batch {
 		s := &w.batch[i]
