@@ -99,6 +99,12 @@ type Answer struct {
 	Slow   bool   // … because it goes too fast: pause the number
 	Fault  bool   // counts against the carrier's breaker
 	Late   bool   // the answer came after Unknown was reported
+	Sender bool   // the carrier takes nothing from this number: stop it there and call someone
+	// Took is the time from the write to the answer, 0 without one.
+	Took time.Duration
+	// Congestion is the carrier's congestion_state (SMPP 5.0 §4.8.4.18), 0 idle
+	// to 100 congested; -1 where it sent none.
+	Congestion int8
 }
 
 // Receipt is what a delivery receipt says.

@@ -19,7 +19,10 @@ func (p *Profile) class(s smpp.Status) smpp.Class {
 // answer turns what a session says about a submit into what the engine decides
 // by. Throttling is never a fault: the carrier is well, we are too fast.
 func (p *Profile) answer(o *session.Outcome) engine.Answer {
-	a := engine.Answer{Token: o.Token, Status: uint32(o.Status), ID: o.MessageID, At: o.At.UnixMilli(), Late: o.Late}
+	a := engine.Answer{
+		Token: o.Token, Status: uint32(o.Status), ID: o.MessageID, At: o.At.UnixMilli(), Late: o.Late,
+		Took: o.Took, Congestion: o.Congestion,
+	}
 	switch o.Code {
 	case session.Accepted:
 		a.Code = message.Accepted
@@ -38,6 +41,8 @@ func (p *Profile) answer(o *session.Outcome) engine.Answer {
 	case smpp.ClassTransient:
 		// ESME_RX_T_APPN speaks of the receiver, the others of the carrier.
 		a.Later, a.Fault = true, o.Status != smpp.StatusTemporaryError
+	case smpp.ClassSender:
+		a.Sender = true
 	case smpp.ClassSession, smpp.ClassBindRetry, smpp.ClassBindFatal:
 		a.Later, a.Fault = true, true // The message is unharmed.
 	}

@@ -22,7 +22,7 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 	})
 	at := time.UnixMilli(1_790_000_000_000)
 	type verdict struct {
-		later, slow, fault bool
+		later, slow, fault, sender bool
 	}
 	for _, test := range []struct {
 		profile *Profile
@@ -37,7 +37,7 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 		{standard, smpp.StatusTemporaryError, verdict{later: true}},
 		{standard, smpp.StatusInvBindStatus, verdict{later: true, fault: true}},
 		{standard, smpp.StatusInvDstAddr, verdict{}},
-		{standard, smpp.StatusInvSrcAddr, verdict{}},
+		{standard, smpp.StatusInvSrcAddr, verdict{sender: true}},
 		{standard, smpp.StatusPermanentError, verdict{}},
 		{standard, 0x401, verdict{}},
 		{own, smpp.StatusSubmitFailed, verdict{later: true, slow: true}},
@@ -48,7 +48,7 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 		got := test.profile.answer(&session.Outcome{Token: 5, Code: session.Refused, Status: test.status, At: at})
 		want := engine.Answer{
 			Token: 5, Code: message.Refused, Status: uint32(test.status), At: at.UnixMilli(),
-			Later: test.want.later, Slow: test.want.slow, Fault: test.want.fault,
+			Later: test.want.later, Slow: test.want.slow, Fault: test.want.fault, Sender: test.want.sender,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%v: %s", test.status, diff)
@@ -58,7 +58,10 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 		in   session.Outcome
 		want engine.Answer
 	}{
-		{session.Outcome{Code: session.Accepted, MessageID: []byte("1"), At: at}, engine.Answer{Code: message.Accepted, ID: []byte("1"), At: at.UnixMilli()}},
+		{
+			session.Outcome{Code: session.Accepted, MessageID: []byte("1"), At: at, Took: time.Second, Congestion: 85},
+			engine.Answer{Code: message.Accepted, ID: []byte("1"), At: at.UnixMilli(), Took: time.Second, Congestion: 85},
+		},
 		{session.Outcome{Code: session.Accepted, Late: true, At: at}, engine.Answer{Code: message.Accepted, Late: true, At: at.UnixMilli()}},
 		{session.Outcome{Code: session.NotSent, At: at}, engine.Answer{Code: message.NotSent, At: at.UnixMilli()}},
 		{session.Outcome{Code: session.Unknown, At: at}, engine.Answer{Code: message.Unknown, Fault: true, At: at.UnixMilli()}},

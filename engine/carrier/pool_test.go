@@ -111,8 +111,8 @@ func TestABindIsAttachedOnceItIsUpAndCarriesParts(t *testing.T) {
 		synctest.Wait()
 		at := time.Now().UnixMilli()
 		wantAnswers := []engine.Answer{
-			{Token: 1, Code: message.Accepted, ID: []byte("id-one"), At: at},
-			{Token: 2, Code: message.Accepted, ID: []byte("id-two"), At: at},
+			{Token: 1, Code: message.Accepted, ID: []byte("id-one"), At: at, Congestion: -1},
+			{Token: 2, Code: message.Accepted, ID: []byte("id-two"), At: at, Congestion: -1},
 		}
 		if diff := cmp.Diff(wantAnswers, up[0].got()); diff != "" {
 			t.Error(diff)
