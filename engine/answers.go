@@ -66,6 +66,7 @@ func (e *Engine) answers(batch []answer, now time.Time) {
 			continue
 		}
 		e.settleFlush(f, a.Fault)
+		e.sender(f.o.lane, a, now)
 		e.answer(i, a, now)
 	}
 }
@@ -75,7 +76,7 @@ func (e *Engine) answer(i uint32, a *answer, now time.Time) {
 	o := f.o
 	o.p.changed = true
 	switch {
-	case a.Code == message.Refused && a.Later && (a.Slow || o.put < maxPutOff):
+	case a.Code == message.Refused && (a.Later || a.Sender) && (a.Slow || o.put < maxPutOff):
 		e.putOff(i, a, now)
 	case a.Code == message.NotSent:
 		o.out--
@@ -141,11 +142,12 @@ func (e *Engine) putOff(i uint32, a *answer, now time.Time) {
 	f := &e.flights[i]
 	o := f.o
 	o.out--
-	if a.Slow {
+	switch {
+	case a.Slow:
 		e.stats.Throttled++
 		o.n.limit.PauseUntil(now.Add(slowPause))
 		o.notUntil = now.Add(slowPause).UnixMilli()
-	} else {
+	default:
 		o.put++
 		o.notUntil = now.Add(laterPause << o.put).UnixMilli()
 	}

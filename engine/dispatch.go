@@ -12,95 +12,59 @@ import (
 // has its turn.
 const turn = 512
 
-// dispatch takes messages of a number and a class up, as long as binds have
+// dispatch takes messages of a lane and a class up, as long as binds have
 // slots and the lead over the limit allows. What is more urgent than a
 // broadcast may go past the lead by as much again: it doesn't wait behind what
 // only waits for tokens. It reports whether any was taken up.
-func (e *Engine) dispatch(n *number, class message.Class, now time.Time) (took bool) {
+func (e *Engine) dispatch(l *lane, class message.Class, now time.Time) (took bool) {
 	ms := now.UnixMilli()
-	lead := n.lead(e.committing)
+	lead := l.lead(e.committing)
 	if class == message.ClassStop {
-		for _, c := range n.carriers {
-			c.state = c.breaker.State()
-		}
-		n.wake(ms)
+		l.wake(ms)
 	}
 	if class != message.ClassBroadcast {
 		lead *= 2
 	}
 	turns := turn
 	if e.stopping { // What was begun is finished; nothing else is taken up.
-		turns = n.begunFirst(class)
+		turns = l.begunFirst(class)
 	}
-	before := n.ahead
+	before := l.ahead
 	for range turns {
-		if n.ahead >= lead {
-			return n.ahead > before
+		if l.ahead >= lead || l.halt.waits(now) {
+			return l.ahead > before
 		}
-		o := e.next(n, class, ms)
+		o := e.next(l, class, ms)
 		if o == nil || !e.intend(o, ms) {
-			return n.ahead > before
+			return l.ahead > before
 		}
 	}
-	if n.waits() && !e.stopping {
+	if (l.waits() || l.n.blocks.len() > 0) && !e.stopping {
 		e.in.post(event{}) // Its turn is over, not its work.
 	}
-	return n.ahead > before
-}
-
-// begunFirst puts the messages of a class of which a part has left before the
-// others, and returns how many they are.
-func (n *number) begunFirst(class message.Class) int {
-	var begun, others []*outgoing
-	for _, o := range n.waiting[class].rest() {
-		if o.out > 0 {
-			begun = append(begun, o)
-		} else {
-			others = append(others, o)
-		}
-	}
-	n.waiting[class].replace(append(begun, others...))
-	return len(begun)
-}
-
-// wake returns messages that the carrier put off, when their time has come.
-func (n *number) wake(ms int64) {
-	kept := n.delayed[:0]
-	for _, o := range n.delayed {
-		if o.notUntil <= ms {
-			n.waiting[o.msg.Class].push(o)
-		} else {
-			kept = append(kept, o)
-		}
-	}
-	clear(n.delayed[len(kept):])
-	n.delayed = kept
+	return l.ahead > before
 }
 
 // next returns the first message of a class without taking it from its queue.
 // Recipients of blocks it turns into messages, and queues, one at a time.
-func (e *Engine) next(n *number, class message.Class, ms int64) *outgoing {
-	if n.waiting[class].len() > 0 {
-		return n.waiting[class].front()
+func (e *Engine) next(l *lane, class message.Class, ms int64) *outgoing {
+	if l.waiting[class].len() > 0 {
+		return l.waiting[class].front()
 	}
-	for class == message.ClassBroadcast && n.blocks.len() > 0 {
-		h := n.blocks.front()
-		for h.next < len(h.block.Recipients) {
-			i := h.next
-			h.next++
-			if o := e.recipient(n, h, i, ms); o != nil {
-				o.queued = true
-				n.waiting[message.ClassBroadcast].push(o)
-				return o
-			}
+	for class == message.ClassBroadcast && (l.places.len() > 0 || e.expand(l)) {
+		p := l.places.pop()
+		if o := e.recipient(l, p, ms); o != nil {
+			o.queued = true
+			l.waiting[message.ClassBroadcast].push(o)
+			return o
 		}
-		n.blocks.pop()
 	}
 	return nil
 }
 
-// recipient turns place i of a block into a message, or decides it at once.
-func (e *Engine) recipient(n *number, h *held, i int, ms int64) *outgoing {
+// recipient turns a place of a block into a message, or decides it at once.
+func (e *Engine) recipient(l *lane, at place, ms int64) *outgoing {
+	h, i := at.h, at.i
 	b, r := h.block, &h.block.Recipients[i]
 	rank := b.First + message.Rank(i)
 	from, first := message.Open, (*doubt)(nil)
@@ -112,7 +76,7 @@ func (e *Engine) recipient(n *number, h *held, i int, ms int64) *outgoing {
 		return nil
 	}
 	o := &outgoing{
-		p: h.bc.p, n: n, bc: h.bc, job: h.job, epoch: b.Epoch, policy: b.Policy, validity: b.Validity, deadline: b.Deadline,
+		p: h.bc.p, n: l.n, lane: l, bc: h.bc, job: h.job, epoch: b.Epoch, policy: b.Policy, validity: b.Validity, deadline: b.Deadline,
 		from: from, first: first, resent: from == message.Uncertain, // A third attempt is not made.
 		block: b, place: i,
 		msg: record.Message{
@@ -161,20 +125,14 @@ func (e *Engine) decide(o *outgoing, state message.State, reason message.Reason,
 // intend gathers the intents of the message at the front of its queue, as many
 // parts as the bind has slots for; false when it has to wait for slots.
 func (e *Engine) intend(o *outgoing, ms int64) bool {
-	q := &o.n.waiting[o.msg.Class]
+	q := &o.lane.waiting[o.msg.Class]
 	if o.dropped != message.Open {
 		q.pop()
 		o.queued = false
 		return true
 	}
-	b := o.n.bindFor(o)
+	b := o.lane.bindFor(o)
 	if b == nil {
-		if o.out == 0 && o.flying == 0 && ms > o.deadline { // It need not wait for a bind to be too late.
-			q.pop()
-			o.queued = false
-			e.decide(o, message.ExpiredUnsent, message.NoReason, ms)
-			return true
-		}
 		return false
 	}
 	if o.out == 0 && o.flying == 0 {
@@ -183,10 +141,6 @@ func (e *Engine) intend(o *outgoing, ms int64) bool {
 			o.queued = false
 			return true
 		}
-	} else if o.carrier != b.carrier {
-		q.pop()
-		e.wait(o, ms)
-		return true
 	}
 	g := e.gather.At(o.p.id)
 	run := g.Run(o.msg.Number, b.carrier.name, b.id, ms)
@@ -199,7 +153,7 @@ func (e *Engine) intend(o *outgoing, ms int64) bool {
 		})
 		g.Intents = append(g.Intents, e.newFlight(o, b, uint8(i+1)))
 		o.flying++
-		o.n.ahead++
+		o.lane.ahead++
 	}
 	if o.todo != 0 {
 		return false
@@ -207,18 +161,6 @@ func (e *Engine) intend(o *outgoing, ms int64) bool {
 	q.pop()
 	o.queued = false
 	return true
-}
-
-// wait sets a message aside whose other parts went to a carrier that cannot
-// take anything now; it waits there until its deadline.
-func (e *Engine) wait(o *outgoing, ms int64) {
-	if ms > o.deadline && o.flying == 0 {
-		e.decide(o, message.ExpiredUnsent, message.NoReason, ms)
-		o.queued = false
-		return
-	}
-	o.notUntil = ms + 1000
-	o.n.delayed = append(o.n.delayed, o)
 }
 
 // encode fills the parts of a message for a carrier.

@@ -19,43 +19,47 @@ type Engine struct {
 	in  inbox
 
 	// Owned by the event loop.
-	parts      []*partition // by id; nil: not owned
-	numbers    map[message.Phone]*number
-	lanes      []*number // in the order of Config.Numbers
-	toTake     int       // of lanes: the first to take messages up in this turn
-	toWrite    int       // … to write
-	carriers   []*carrier
-	flights    []flight
-	free       []uint32
-	late       map[uint64]*outgoing // parts that timed out, by token
-	gather     *batch
-	spares     []*batch
-	commits    []*commitment // on their way to the log, oldest first
-	committing time.Duration // how long a commit takes, of the slow ones of late
-	fences     []fence
-	controls   map[message.BroadcastID]record.Control // the last of each broadcast
-	unread     []Record                               // of the log, for which the last turn had no room
-	arena      []byte
-	encoded    Parts
-	text       []byte
-	items      []Item
-	reference  byte
-	stopping   bool
-	stopped    chan struct{}
-	clock      func() time.Time // nil: a test steps
-	now        time.Time        // of this turn
-	nextSnap   time.Time
-	snapTurn   int
-	snapsDue   bool
-	dirty      []*broadcast
-	failure    error
+	parts       []*partition // by id; nil: not owned
+	numbers     map[message.Phone]*number
+	order       []*number // of Config.Numbers
+	lanes       []*lane   // of all numbers, one after another
+	routed      bool      // routes or limits changed: what waits may have another way
+	toTake      int       // of lanes: the first to take messages up in this turn
+	toWrite     int       // … to write
+	carriers    []*carrier
+	flights     []flight
+	free        []uint32
+	late        map[uint64]*outgoing // parts that timed out, by token
+	gather      *batch
+	spares      []*batch
+	commits     []*commitment // on their way to the log, oldest first
+	committing  time.Duration // how long a commit takes, of the slow ones of late
+	fences      []fence
+	controls    map[message.BroadcastID]record.Control // the last of each broadcast
+	unread      []Record                               // of the log, for which the last turn had no room
+	arena       []byte
+	encoded     Parts
+	text        []byte
+	items       []Item
+	reference   byte
+	stopping    bool
+	stopped     chan struct{}
+	clock       func() time.Time // nil: a test steps
+	now         time.Time        // of this turn
+	nextSnap    time.Time
+	nextOverdue time.Time
+	snapTurn    int
+	snapsDue    bool
+	dirty       []*broadcast
+	failure     error
 
-	mu    sync.Mutex
-	views map[message.BroadcastID]*view
-	owned []bool // by partition: taken over and ready
-	marks []marks
-	stats Stats
-	live  liveStats
+	mu     sync.Mutex
+	views  map[message.BroadcastID]*view
+	owned  []bool // by partition: taken over and ready
+	marks  []marks
+	alarms []Alarm
+	stats  Stats
+	live   liveStats
 }
 
 type batch = journal.Batch[uint32, applied, settled]
@@ -83,12 +87,13 @@ func New(cfg Config) (*Engine, error) {
 		byName[c.Name] = carrier
 	}
 	for i, n := range cfg.Numbers {
-		lane := &number{phone: n.Phone, index: uint16(i), limit: throttle.New(n.Limit, now), stopped: map[message.Phone]int64{}}
+		number := &number{phone: n.Phone, index: uint16(i), limit: throttle.New(n.Limit, now), stopped: map[message.Phone]int64{}}
 		for _, name := range n.Carriers {
-			lane.carriers = append(lane.carriers, byName[name])
+			number.lanes = append(number.lanes, &lane{n: number, c: byName[name]})
 		}
-		e.numbers[n.Phone] = lane
-		e.lanes = append(e.lanes, lane)
+		e.numbers[n.Phone] = number
+		e.order = append(e.order, number)
+		e.lanes = append(e.lanes, number.lanes...)
 	}
 	return e, nil
 }
@@ -139,13 +144,14 @@ func (e *Engine) step(now time.Time) {
 	e.answers(ev.answers, now)
 	e.in.recycle(ev)
 	e.checkFences(now)
-	e.eachLane(&e.toTake, func(n *number, c message.Class) bool { return e.dispatch(n, c, now) })
+	e.health(now)
+	e.eachLane(&e.toTake, func(l *lane, c message.Class) bool { return e.dispatch(l, c, now) })
 	e.periodic(now)
 	e.commit()
 	if e.clock != nil { // Limits count from when the octets leave, not from when this turn began.
 		now = e.clock()
 	}
-	e.eachLane(&e.toWrite, func(n *number, c message.Class) bool { return e.write(n, c, now) })
+	e.eachLane(&e.toWrite, func(l *lane, c message.Class) bool { return e.write(l, c, now) })
 	e.commit()
 	e.publish()
 }
@@ -186,12 +192,12 @@ func (e *Engine) fits() bool {
 	return true
 }
 
-// eachLane visits all numbers class by class, the most urgent first, so that
+// eachLane visits all lanes class by class, the most urgent first, so that
 // nobody's broadcast takes a slot or a token from anybody's reply. Within a
-// class the number after the one that got something last comes first the next
+// class the lane after the one that got something last comes first the next
 // time. (Beginning with another one each turn is not enough: turns come in a
 // rhythm, slots become free in the same one, and somebody is always too late.)
-func (e *Engine) eachLane(first *int, visit func(*number, message.Class) (got bool)) {
+func (e *Engine) eachLane(first *int, visit func(*lane, message.Class) (got bool)) {
 	served := -1
 	for c := range message.Class(message.Classes) {
 		for i := range e.lanes {
@@ -207,8 +213,8 @@ func (e *Engine) eachLane(first *int, visit func(*number, message.Class) (got bo
 
 // pause is how long nothing needs to be looked at unless something comes in.
 func (e *Engine) pause() time.Duration {
-	for _, n := range e.lanes {
-		if n.waits() {
+	for _, l := range e.lanes {
+		if l.waits() || l.n.blocks.len() > 0 {
 			return time.Millisecond
 		}
 	}
@@ -240,19 +246,11 @@ func (e *Engine) drained() bool {
 
 // unfinished tells whether a part of a text has left and another still waits.
 func (e *Engine) unfinished() bool {
-	for _, n := range e.lanes {
-		for c := range n.waiting {
-			if n.begunFirst(message.Class(c)) > 0 {
-				return true
-			}
-		}
-		for _, o := range n.delayed {
-			if o.out > 0 {
-				return true
-			}
-		}
+	begun := false
+	for _, l := range e.lanes {
+		l.each(func(o *outgoing) { begun = begun || o.out > 0 })
 	}
-	return false
+	return begun
 }
 
 // call runs f on the event loop; false when the engine has ended.

@@ -9,6 +9,7 @@ import (
 type outgoing struct {
 	p        *partition
 	n        *number
+	lane     *lane      // in which it waits or flies
 	bc       *broadcast // nil: one-to-one
 	job      *job
 	msg      record.Message
@@ -18,6 +19,7 @@ type outgoing struct {
 	deadline int64         // Unix ms
 	at       int64         // Unix ms of what a one-to-one message answers
 	text     string        // of a one-to-one message
+	hint     string        // the carrier that is known to reach it
 	block    *record.Block // of a broadcast's, with its place there
 	place    int
 

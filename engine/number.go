@@ -1,39 +1,22 @@
 package engine
 
 import (
-	"time"
-
-	"github.com/sony/gobreaker/v2"
-
 	"fanline/engine/consent"
 	"fanline/engine/message"
 	"fanline/engine/throttle"
-	"fanline/pipeline/record"
 )
 
-// number is a sender of ours inside this engine: what waits for it, by class,
-// and its limit. With each of its carriers it makes a lane.
+// number is a sender of ours inside this engine, with its limit and those who
+// sent it a STOP. With each of its carriers it makes a lane.
 type number struct {
-	phone    message.Phone
-	index    uint16
-	carriers []*carrier
-	limit    *throttle.Limit
-	revoked  consent.Set
-	stopped  map[message.Phone]int64 // recent revocations: Unix ms of the STOP
+	phone   message.Phone
+	index   uint16
+	lanes   []*lane // in the order of preference that the configuration gives
+	limit   *throttle.Limit
+	revoked consent.Set
+	stopped map[message.Phone]int64 // recent revocations: Unix ms of the STOP
 
-	waiting [message.Classes]fifo[*outgoing] // to be intended (again)
-	blocks  fifo[*held]                      // of broadcasts, behind waiting[ClassBroadcast]
-	ready   [message.Classes]fifo[uint32]    // flights whose intent is durable
-	delayed []*outgoing                      // put off by the carrier until their time
-	ahead   int                              // parts intended and not yet written
-}
-
-// held is a block whose recipients are taken up one by one.
-type held struct {
-	block *record.Block
-	next  int
-	bc    *broadcast
-	job   *job
+	blocks fifo[*held] // of broadcasts: recipients without a lane
 }
 
 // fifo is a queue in a slice that is compacted as it drains.
@@ -61,101 +44,6 @@ func (q *fifo[T]) pop() T {
 		q.items, q.head = q.items[:n], 0
 	}
 	return v
-}
-
-// carrier is an account at an operator inside this engine.
-type carrier struct {
-	index   uint16
-	name    string
-	limit   *throttle.Limit
-	encoder Encoder
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	binds   []*bind
-	state   gobreaker.State // of the breaker, as of the present step
-}
-
-// bind is a session that is up.
-type bind struct {
-	carrier *carrier
-	id      uint32
-	window  int
-	free    int // slots; one is taken at the intent and given back when the outcome is durable
-	conn    Bind
-	up      bool
-}
-
-// breakerOpenFor is how long a carrier whose breaker tripped is left alone.
-const breakerOpenFor = 5 * time.Second
-
-func newCarrier(index uint16, c Carrier, now time.Time) *carrier {
-	return &carrier{
-		index: index, name: c.Name, limit: throttle.New(c.Limit, now), encoder: c.Encoder,
-		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-			Name: c.Name, Timeout: breakerOpenFor, Interval: 10 * time.Second, MaxRequests: 3,
-			ReadyToTrip: func(n gobreaker.Counts) bool {
-				return n.Requests >= 20 && n.TotalFailures*2 > n.Requests
-			},
-		}),
-	}
-}
-
-// bindFor returns the bind with most free slots of the first carrier that can
-// take something; nil where none can. Automatic replies and one-to-one texts
-// to a phone keep to one bind while they can, so that they stay in order.
-func (n *number) bindFor(o *outgoing) *bind {
-	for _, c := range n.carriers {
-		if c.state == gobreaker.StateOpen || c.state == gobreaker.StateHalfOpen && n.ahead > 0 {
-			continue // Half open: one after another.
-		}
-		var best *bind
-		if o.bc == nil && len(c.binds) > 0 {
-			if b := c.binds[uint64(o.msg.Phone)%uint64(len(c.binds))]; b.free > 0 {
-				return b
-			}
-		}
-		for _, b := range c.binds {
-			if b.free > 0 && (best == nil || b.free > best.free) {
-				best = b
-			}
-		}
-		if best != nil {
-			return best
-		}
-	}
-	return nil
-}
-
-// lead is how many parts may stand in the journal, or be on their way to it,
-// ahead of their limit: what the limit lets through in the time of a commit and
-// 20 ms. It bounds what a crash leaves uncertain on a slow number, and how long
-// a pause or a STOP has to undo; less would leave the limit unused while the
-// disk is slow.
-func (n *number) lead(committing time.Duration) int {
-	rate := n.limit.Rate()
-	for _, c := range n.carriers {
-		if r := c.limit.Rate(); r > 0 && (rate == 0 || r < rate) {
-			rate = r
-		}
-	}
-	if rate == 0 {
-		return 1 << 30
-	}
-	return max(4, int(float64(rate)*(leadTime+min(committing, time.Second)).Seconds()))
-}
-
-const leadTime = 20 * time.Millisecond
-
-// waits tells whether something could go on merely because time passes.
-func (n *number) waits() bool {
-	if len(n.delayed) > 0 || n.blocks.len() > 0 {
-		return true
-	}
-	for c := range n.ready {
-		if n.ready[c].len() > 0 || n.waiting[c].len() > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // revoke notes a STOP that came at a time (Unix ms).

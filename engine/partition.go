@@ -230,18 +230,12 @@ func (p *partition) early(since int64) []record.Early {
 // the next owner must take them up again.
 func (e *Engine) waitingIDs(p *partition) map[message.ID]bool {
 	ids := map[message.ID]bool{}
-	note := func(queue []*outgoing) {
-		for _, o := range queue {
+	for _, l := range e.lanes {
+		l.each(func(o *outgoing) {
 			if o.p == p && o.bc == nil && o.flying == 0 && o.since == 0 {
 				ids[o.msg.ID] = true
 			}
-		}
-	}
-	for _, n := range e.lanes {
-		for c := range n.waiting {
-			note(n.waiting[c].rest())
-		}
-		note(n.delayed)
+		})
 	}
 	return ids
 }
@@ -268,22 +262,14 @@ func (e *Engine) oldestOpen(p *partition) int64 {
 	for _, d := range p.uncertain {
 		oldest = min(oldest, d.offset)
 	}
-	for _, n := range e.lanes { // Of texts whose other parts wait in their lanes.
-		for c := range n.waiting {
-			oldest = oldestBegun(p, n.waiting[c].rest(), oldest)
-		}
-		oldest = oldestBegun(p, n.delayed, oldest)
+	for _, l := range e.lanes { // Of texts whose other parts wait in their lanes.
+		l.each(func(o *outgoing) {
+			if o.p == p && o.since > 0 {
+				oldest = min(oldest, o.since)
+			}
+		})
 	}
 	return max(oldest, 0)
-}
-
-func oldestBegun(p *partition, queue []*outgoing, oldest int64) int64 {
-	for _, o := range queue {
-		if o.p == p && o.since > 0 {
-			oldest = min(oldest, o.since)
-		}
-	}
-	return oldest
 }
 
 // periodic takes the snapshots that are due, one partition at a time, and
@@ -319,7 +305,7 @@ const stopKept = 24 * time.Hour
 
 // forget lets go what only recent events need.
 func (e *Engine) forget(ms int64) {
-	for _, n := range e.lanes {
+	for _, n := range e.order {
 		for phone, at := range n.stopped {
 			if ms-at > stopKept.Milliseconds() {
 				delete(n.stopped, phone)

@@ -191,7 +191,7 @@ func (e *Engine) messageOf(p *partition, h handleOf, w *receipts.Waiting) record
 		Class: w.Class, Broadcast: w.Broadcast, Rank: w.Rank, Member: w.Member, Phone: w.Phone, Parts: w.Parts, Attributes: w.Attributes,
 	}
 	if w.Number != noIndex {
-		m.Number = e.lanes[w.Number].phone
+		m.Number = e.order[w.Number].phone
 	}
 	if w.Carrier != noIndex {
 		m.Carrier = e.carriers[w.Carrier].name

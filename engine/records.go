@@ -80,7 +80,7 @@ func (e *Engine) block(p *partition, b *record.Block, job *job, now time.Time) {
 	job.open = len(b.Recipients)
 	h := &held{block: b, bc: bc, job: job}
 	n := e.numbers[b.Number]
-	if n == nil {
+	if n == nil || len(n.lanes) == 0 {
 		e.unrouted(h, now)
 		return
 	}
@@ -116,12 +116,13 @@ func (e *Engine) single(p *partition, s *record.Single, job *job, now time.Time)
 		p: p, job: job, policy: s.Policy, validity: s.Validity, deadline: s.Deadline, at: s.At, text: s.Text, queued: true,
 		msg: record.Message{Number: s.Number, Class: s.Class, ID: s.ID, Member: s.Member, Phone: s.Phone, Attributes: s.Attributes},
 	}
-	if o.n = e.numbers[s.Number]; o.n == nil {
+	if o.n = e.numbers[s.Number]; o.n == nil || len(o.n.lanes) == 0 {
 		e.decide(o, message.Suppressed, message.ReasonRoute, ms)
 		return
 	}
 	if e.sendable(o, ms) {
-		o.n.waiting[s.Class].push(o)
+		o.lane = e.choose(o.n, o.msg.Phone, o.hint)
+		o.lane.waiting[s.Class].push(o)
 	}
 }
 
@@ -187,7 +188,7 @@ func (e *Engine) carryOut(p *partition, c record.Control, now time.Time) {
 func (e *Engine) newEpoch(bc *broadcast, epoch message.Epoch) {
 	bc.epoch, bc.queued = epoch, 0
 	bc.p.changed = true
-	for _, n := range e.lanes {
+	for _, n := range e.order {
 		blocks := n.blocks.rest()[:0:0]
 		for _, h := range n.blocks.rest() {
 			if h.bc != bc {
@@ -197,9 +198,20 @@ func (e *Engine) newEpoch(bc *broadcast, epoch message.Epoch) {
 			h.job.finish(len(h.block.Recipients) - h.next)
 		}
 		n.blocks.replace(blocks)
-		q := &n.waiting[message.ClassBroadcast]
+	}
+	for _, l := range e.lanes {
+		places := l.places.rest()[:0:0]
+		for _, p := range l.places.rest() {
+			if p.h.bc != bc {
+				places = append(places, p)
+				continue
+			}
+			p.h.job.finish(1)
+		}
+		l.places.replace(places)
+		q := &l.waiting[message.ClassBroadcast]
 		q.replace(e.release(bc, q.rest()))
-		n.delayed = e.release(bc, n.delayed)
+		l.delayed = e.release(bc, l.delayed)
 	}
 }
 

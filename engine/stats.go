@@ -23,6 +23,7 @@ type Stats struct {
 	Poison                               int64 // records and receipts that cannot be read
 	Gaps                                 int64 // ranks missing in the log
 	InFlight, QueuedBlocks, QueuedSingle int64 // now
+	QueuedPlaces                         int64 // recipients of blocks whose carrier is chosen, now
 	Revoked                              int64 // phones, now
 }
 
@@ -76,11 +77,14 @@ func (e *Engine) touch(bc *broadcast) {
 func (e *Engine) publish() {
 	s := e.stats
 	s.InFlight = int64(len(e.flights) - len(e.free))
-	for _, n := range e.lanes {
+	for _, n := range e.order {
 		s.QueuedBlocks += int64(n.blocks.len())
 		s.Revoked += int64(n.revoked.Len())
-		for c := range n.waiting {
-			s.QueuedSingle += int64(n.waiting[c].len())
+	}
+	for _, l := range e.lanes {
+		s.QueuedPlaces += int64(l.places.len())
+		for c := range l.waiting {
+			s.QueuedSingle += int64(l.waiting[c].len())
 		}
 	}
 	for _, p := range e.parts {

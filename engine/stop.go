@@ -31,8 +31,8 @@ func (e *Engine) Stop(number, phone message.Phone, at int64, done func()) {
 			return
 		}
 		n.revoke(phone, at)
-		for _, c := range n.carriers {
-			for _, b := range c.binds {
+		for _, l := range n.lanes {
+			for _, b := range l.c.binds {
 				b.conn.Revoke(func(token uint64) bool {
 					_, f := e.flight(token)
 					return f != nil && f.o.n == n && f.o.msg.Phone == phone && f.o.msg.Class != message.ClassStop

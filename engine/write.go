@@ -19,22 +19,22 @@ func (e *Engine) durable(i uint32, offset int64, index uint32, now time.Time) {
 	f.ref = record.Ref{Offset: offset, Index: index}
 	f.state = flightReady
 	if !f.bind.up || e.parts[f.o.p.id] != f.o.p {
-		f.o.n.ahead--
+		f.o.lane.ahead--
 		e.withdraw(i, message.Open, 0, now.UnixMilli())
 		return
 	}
-	f.o.n.ready[f.o.msg.Class].push(i)
+	f.o.lane.ready[f.o.msg.Class].push(i)
 }
 
-// write hands the flights of a number and a class that may go to their binds:
+// write hands the flights of a lane and a class that may go to their binds:
 // the owner is still valid, consent still holds, the deadline is not over, the
 // broadcast is not paused, the limits have room. All of it happens on the event loop, where
 // a STOP is taken in too, so nothing comes between check and write. It reports
 // whether any went.
-func (e *Engine) write(n *number, class message.Class, now time.Time) (wrote bool) {
-	q := &n.ready[class]
+func (e *Engine) write(l *lane, class message.Class, now time.Time) (wrote bool) {
+	q := &l.ready[class]
 	for left := turn; q.len() > 0 && left > 0; left -= chunk {
-		if !e.writeChunk(n, q, now) {
+		if !e.writeChunk(l, q, now) {
 			return wrote
 		}
 		wrote = true
@@ -47,12 +47,12 @@ func (e *Engine) write(n *number, class message.Class, now time.Time) (wrote boo
 
 // writeChunk writes up to a chunk of flights of one bind; false when a limit is
 // used up.
-func (e *Engine) writeChunk(n *number, q *fifo[uint32], now time.Time) bool {
+func (e *Engine) writeChunk(l *lane, q *fifo[uint32], now time.Time) bool {
 	b := e.flights[q.front()].bind
 	want := min(chunk, q.len())
-	tokens := n.limit.Take(want, now)
+	tokens := l.n.limit.Take(want, now)
 	if t := b.carrier.limit.Take(tokens, now); t < tokens {
-		n.limit.Return(tokens - t)
+		l.n.limit.Return(tokens - t)
 		tokens = t
 	}
 	if tokens == 0 {
@@ -62,7 +62,7 @@ func (e *Engine) writeChunk(n *number, q *fifo[uint32], now time.Time) bool {
 	e.items = e.items[:0]
 	for q.len() > 0 && len(e.items) < tokens && e.flights[q.front()].bind == b {
 		i := q.pop()
-		n.ahead--
+		l.ahead--
 		f := &e.flights[i]
 		if state, ok := e.mayWrite(f, ms); !ok {
 			e.withdraw(i, state, 0, ms)
@@ -75,7 +75,7 @@ func (e *Engine) writeChunk(n *number, q *fifo[uint32], now time.Time) bool {
 		taken = e.flush(b, ms)
 	}
 	if back := tokens - taken; back > 0 {
-		n.limit.Return(back)
+		l.n.limit.Return(back)
 		b.carrier.limit.Return(back)
 	}
 	return true
@@ -302,12 +302,15 @@ func boolToInt(b bool) int {
 }
 
 // requeue returns a message to its lane: at once, or when the carrier's wish
-// to be left alone is over.
+// to be left alone is over. One of which nothing was begun may go another way.
 func (e *Engine) requeue(o *outgoing, now time.Time) {
 	o.queued = true
+	if !o.lane.usable() && o.flying == 0 && o.out == 0 {
+		o.lane = e.choose(o.n, o.msg.Phone, o.hint)
+	}
 	if o.notUntil > now.UnixMilli() {
-		o.n.delayed = append(o.n.delayed, o)
+		o.lane.delayed = append(o.lane.delayed, o)
 		return
 	}
-	o.n.waiting[o.msg.Class].push(o)
+	o.lane.waiting[o.msg.Class].push(o)
 }

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"fanline/engine/message"
+	"fanline/pipeline/record"
+)
+
+// lane is what one number sends over one carrier. A lane that cannot go on
+// holds no other back.
+type lane struct {
+	n *number
+	c *carrier
+
+	waiting [message.Classes]fifo[*outgoing] // to be intended (again)
+	places  fifo[place]                      // of broadcasts, behind waiting[ClassBroadcast]
+	ready   [message.Classes]fifo[uint32]    // flights whose intent is durable
+	delayed []*outgoing                      // put off by the carrier until their time
+	ahead   int                              // parts intended and not yet written
+	halt    halt
+}
+
+// place is a recipient of a block whose carrier is chosen.
+type place struct {
+	h *held
+	i int
+}
+
+// held is a block whose recipients are taken up one by one.
+type held struct {
+	block *record.Block
+	next  int // the first without a lane
+	bc    *broadcast
+	job   *job
+}
+
+// usable tells whether messages may be routed into the lane.
+func (l *lane) usable() bool { return l.c.healthy && !l.halt.on }
+
+// bindFor returns the bind with most free slots; nil where none has any.
+// Automatic replies and one-to-one texts to a phone keep to one bind while they
+// can, so that they stay in order. Others stay with one bind for a while: what
+// is handed over together costs less.
+func (l *lane) bindFor(o *outgoing) *bind {
+	c := l.c
+	if c.state == gobreaker.StateOpen || c.state == gobreaker.StateHalfOpen && l.ahead > 0 {
+		return nil // Half open: one after another.
+	}
+	if o.bc == nil && len(c.binds) > 0 {
+		if b := c.binds[uint64(o.msg.Phone)%uint64(len(c.binds))]; b.free > 0 {
+			return b
+		}
+	}
+	if b := c.last; b != nil && b.up && b.free > 0 && c.inRow < bindRow {
+		c.inRow++
+		return b
+	}
+	var best *bind
+	for _, b := range c.binds {
+		if b.free > 0 && (best == nil || b.free > best.free) {
+			best = b
+		}
+	}
+	c.last, c.inRow = best, 1
+	return best
+}
+
+// bindRow is how many messages in a row go to one bind.
+const bindRow = 16
+
+// lead is how many parts may stand in the journal, or be on their way to it,
+// ahead of their limit: what the limit lets through in the time of a commit and
+// 20 ms. It bounds what a crash leaves uncertain on a slow number, and how long
+// a pause or a STOP has to undo; less would leave the limit unused while the
+// disk is slow.
+func (l *lane) lead(committing time.Duration) int {
+	rate := l.n.limit.Rate()
+	if r := l.c.limit.Rate(); r > 0 && (rate == 0 || r < rate) {
+		rate = r
+	}
+	if rate == 0 {
+		return 1 << 30
+	}
+	return max(4, int(float64(rate)*(leadTime+min(committing, time.Second)).Seconds()))
+}
+
+const leadTime = 20 * time.Millisecond
+
+// waits tells whether something could go on merely because time passes.
+func (l *lane) waits() bool {
+	if len(l.delayed) > 0 || l.places.len() > 0 {
+		return true
+	}
+	for c := range l.ready {
+		if l.ready[c].len() > 0 || l.waiting[c].len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// begunFirst puts the messages of a class of which a part has left before the
+// others, and returns how many they are.
+func (l *lane) begunFirst(class message.Class) int {
+	var begun, others []*outgoing
+	for _, o := range l.waiting[class].rest() {
+		if o.out > 0 {
+			begun = append(begun, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	l.waiting[class].replace(append(begun, others...))
+	return len(begun)
+}
+
+// wake returns messages that the carrier put off, when their time has come.
+func (l *lane) wake(ms int64) {
+	kept := l.delayed[:0]
+	for _, o := range l.delayed {
+		if o.notUntil <= ms {
+			l.waiting[o.msg.Class].push(o)
+		} else {
+			kept = append(kept, o)
+		}
+	}
+	clear(l.delayed[len(kept):])
+	l.delayed = kept
+}
+
+// each calls f with every message that waits in the lane.
+func (l *lane) each(f func(*outgoing)) {
+	for c := range l.waiting {
+		for _, o := range l.waiting[c].rest() {
+			f(o)
+		}
+	}
+	for _, o := range l.delayed {
+		f(o)
+	}
+}
