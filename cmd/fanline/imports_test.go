@@ -63,6 +63,8 @@ func rules() []rule {
 		{folder: "smpp/text", ours: []string{"smpp"}, others: []string{"github.com/rivo/uniseg"}},
 		{folder: "smpp/session", ours: []string{"smpp"}, others: standardOnly},
 		{folder: "smpp/smsc", ours: []string{"smpp", "smpp/"}},
+		{folder: "smpp/pcap", others: standardOnly, closed: true},
+		{folder: "smpp/certify", ours: []string{"smpp", "smpp/text", "smpp/session"}, others: standardOnly},
 		{folder: "engine/message", closed: true},
 		{folder: "engine", ours: []string{words, records}},
 		{folder: "engine/carrier", ours: []string{words, records, "engine", "engine/", "smpp", "smpp/text", "smpp/session"}},
