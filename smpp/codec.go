@@ -6,13 +6,41 @@ import (
 	"fmt"
 )
 
-// Append writes p with its header behind dst. It is strict: a string that is
-// too long or holds a NUL, a text above 254 octets and optional parameters
-// that are no TLVs are refused with a *FieldError, and dst is returned as it
-// was. It does not allocate when dst has room.
+// Append writes p with its header behind dst, as SMPP 3.4 has it. It is strict:
+// a string that is too long or holds a NUL, a text above 254 octets and optional
+// parameters that are no TLVs are refused with a *FieldError, and dst is
+// returned as it was. It does not allocate when dst has room.
 func Append(dst []byte, status Status, seq uint32, p PDU) ([]byte, error) {
+	c := coder{mode: writing, version: Version34, status: status}
+	return c.append(dst, seq, p)
+}
+
+// An Encoding says for whom PDUs are written. The zero value is SMPP 3.4, as
+// Append has it.
+type Encoding struct {
+	// Version is the interface_version that both sides speak: below Version34 is
+	// 3.3 (no TLVs, hexadecimal message ids, no operation that came later), from
+	// Version50 on 5.0 (texts of 255 octets, 255 destinations, broadcasts, bodies
+	// in failed responses too); zero is 3.4.
+	Version byte
+	// Loose takes what the specification forbids and the wire can carry: strings
+	// of any length, any TLV. It is there to test what other software does.
+	Loose bool
+}
+
+// Append is like the function Append, for e.
+func (e Encoding) Append(dst []byte, status Status, seq uint32, p PDU) ([]byte, error) {
+	c := coder{mode: writing, version: e.Version, loose: e.Loose, status: status}
+	if e.Version == 0 {
+		c.version = Version34
+	}
+	return c.append(dst, seq, p)
+}
+
+// append writes the PDU behind dst.
+func (c *coder) append(dst []byte, seq uint32, p PDU) ([]byte, error) {
 	start := len(dst)
-	c := coder{mode: writing, pos: start, status: status, buf: append(dst, make([]byte, HeaderLen)...)}
+	c.pos, c.buf = start, append(dst, make([]byte, HeaderLen)...)
 	if !c.walk(p) {
 		return dst, &FieldError{Field: "command_id", Reason: "is of no PDU of this package"}
 	}
@@ -25,7 +53,7 @@ func Append(dst []byte, status Status, seq uint32, p PDU) ([]byte, error) {
 	h := c.buf[start : start+HeaderLen]
 	binary.BigEndian.PutUint32(h, uint32(len(c.buf)-start))
 	binary.BigEndian.PutUint32(h[4:], uint32(c.id))
-	binary.BigEndian.PutUint32(h[8:], uint32(status))
+	binary.BigEndian.PutUint32(h[8:], uint32(c.status))
 	binary.BigEndian.PutUint32(h[12:], seq)
 	return c.buf, nil
 }
@@ -98,6 +126,10 @@ func newPDU(id CommandID) PDU {
 		return &QuerySM{}
 	case QuerySMRespID:
 		return &QuerySMResp{}
+	case SubmitMultiID:
+		return &SubmitMulti{}
+	case SubmitMultiRespID:
+		return &SubmitMultiResp{}
 	case EnquireLinkID:
 		return &EnquireLink{}
 	case EnquireLinkRespID:
@@ -113,6 +145,37 @@ func newPDU(id CommandID) PDU {
 	case BindReceiverRespID, BindTransmitterRespID, BindTransceiverRespID:
 		return &BindResp{}
 	}
+	return newRarePDU(id)
+}
+
+// newRarePDU goes on where newPDU ends.
+func newRarePDU(id CommandID) PDU {
+	switch id {
+	case CancelSMID:
+		return &CancelSM{}
+	case CancelSMRespID:
+		return &CancelSMResp{}
+	case ReplaceSMID:
+		return &ReplaceSM{}
+	case ReplaceSMRespID:
+		return &ReplaceSMResp{}
+	case OutbindID:
+		return &Outbind{}
+	case AlertNotificationID:
+		return &AlertNotification{}
+	case BroadcastSMID:
+		return &BroadcastSM{}
+	case BroadcastSMRespID:
+		return &BroadcastSMResp{}
+	case QueryBroadcastSMID:
+		return &QueryBroadcastSM{}
+	case QueryBroadcastSMRespID:
+		return &QueryBroadcastSMResp{}
+	case CancelBroadcastSMID:
+		return &CancelBroadcastSM{}
+	case CancelBroadcastSMRespID:
+		return &CancelBroadcastSMResp{}
+	}
 	return nil
 }
 
@@ -123,4 +186,7 @@ var commands = [...]CommandID{
 	BindTransceiverID, BindTransceiverRespID, SubmitSMID, SubmitSMRespID,
 	DeliverSMID, DeliverSMRespID, DataSMID, DataSMRespID, QuerySMID, QuerySMRespID,
 	EnquireLinkID, EnquireLinkRespID, UnbindID, UnbindRespID, GenericNackID,
+	SubmitMultiID, SubmitMultiRespID, CancelSMID, CancelSMRespID, ReplaceSMID, ReplaceSMRespID,
+	OutbindID, AlertNotificationID, BroadcastSMID, BroadcastSMRespID,
+	QueryBroadcastSMID, QueryBroadcastSMRespID, CancelBroadcastSMID, CancelBroadcastSMRespID,
 }

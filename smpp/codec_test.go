@@ -24,13 +24,34 @@ func samples() []PDU {
 		&deliver, &DeliverSMResp{MessageID: ""},
 		&DataSM{ServiceType: "CMT", Source: source, Destination: destination, ESMClass: 4, RegisteredDelivery: 1, DataCoding: 3, Options: options},
 		&DataSMResp{MessageID: "x", Options: options},
-		&QuerySM{MessageID: "1a2b", Source: source},
-		&QuerySMResp{MessageID: "1a2b", FinalDate: "261231235959000+", MessageState: StateDelivered, ErrorCode: 7},
-		&EnquireLink{}, &EnquireLinkResp{}, &Unbind{}, &UnbindResp{}, &GenericNack{},
+		&QuerySM{MessageID: "1a2b", Source: source, Options: options},
+		&SubmitMulti{
+			ServiceType: "CMT", Source: source, Destinations: []Destination{{Address: destination}, {List: "friends"}, {Address: source}}, ESMClass: 3,
+			ProtocolID: 1, PriorityFlag: 2, ScheduleDeliveryTime: "261231235959000+", ValidityPeriod: "000000040000000R", RegisteredDelivery: ReceiptAlways,
+			ReplaceIfPresent: 1, DataCoding: 8, SMDefaultMsgID: 3, ShortMessage: []byte("Hey"), Options: options,
+		},
+		&SubmitMultiResp{MessageID: "1a2b", Unsuccess: []Unsuccess{{destination, StatusInvDstAddr}, {Address{}, StatusSysErr}}, Options: options},
+		&CancelSM{ServiceType: "CMT", MessageID: "1a2b", Source: source, Destination: destination, Options: options}, &CancelSMResp{Options: options},
+		&ReplaceSM{
+			MessageID: "1a2b", Source: source, ScheduleDeliveryTime: "261231235959000+", ValidityPeriod: "000000040000000R", RegisteredDelivery: 1,
+			SMDefaultMsgID: 3, ShortMessage: []byte("Hey"), Options: options,
+		},
+		&ReplaceSMResp{Options: options},
+		&Outbind{SystemID: "smsc", Password: "secret08", Options: options},
+		&AlertNotification{Source: destination, ESME: source, Options: Options(nil).Append(TagMsAvailabilityStatus, []byte{0})},
+		&BroadcastSM{
+			ServiceType: "CBS", Source: source, MessageID: "b1", PriorityFlag: 1, ScheduleDeliveryTime: "261231235959000+",
+			ValidityPeriod: "000000040000000R", ReplaceIfPresent: 1, DataCoding: 8, SMDefaultMsgID: 3, Options: options,
+		},
+		&BroadcastSMResp{MessageID: "b1", Options: options},
+		&QueryBroadcastSM{MessageID: "b1", Source: source, Options: options}, &QueryBroadcastSMResp{MessageID: "b1", Options: options},
+		&CancelBroadcastSM{ServiceType: "CBS", MessageID: "b1", Source: source, Options: options}, &CancelBroadcastSMResp{Options: options},
+		&QuerySMResp{MessageID: "1a2b", FinalDate: "261231235959000+", MessageState: StateDelivered, ErrorCode: 7, Options: options},
+		&EnquireLink{Options: options}, &EnquireLinkResp{Options: options}, &Unbind{Options: options}, &UnbindResp{Options: options}, &GenericNack{Options: options},
 	}
 	for _, kind := range []CommandID{BindReceiverID, BindTransmitterID, BindTransceiverID} {
 		all = append(all,
-			&Bind{Kind: kind, SystemID: "fanline", Password: "secret08", SystemType: "VMA", InterfaceVersion: Version34, AddrTON: 1, AddrNPI: 1, AddressRange: "^1773"},
+			&Bind{Kind: kind, SystemID: "fanline", Password: "secret08", SystemType: "VMA", InterfaceVersion: Version34, AddrTON: 1, AddrNPI: 1, AddressRange: "^1773", Options: options},
 			&BindResp{Kind: kind.Response(), SystemID: "smsc", Options: Options(nil).Append(TagScInterfaceVersion, []byte{Version34})})
 	}
 	return all
@@ -80,6 +101,9 @@ func TestEveryCommandHasItsPDUAndItsName(t *testing.T) {
 		case *BindResp:
 			p.Kind = id
 			b, err = Append(nil, StatusOK, 1, p)
+		case *SubmitMulti:
+			p.Destinations = make([]Destination, 1)
+			b, err = Append(nil, StatusOK, 1, p)
 		}
 		if h, _ := ReadHeader(b); err != nil || h.ID != id {
 			t.Errorf("%s is written as %s, %v", id, h.ID, err)
@@ -88,8 +112,8 @@ func TestEveryCommandHasItsPDUAndItsName(t *testing.T) {
 			t.Errorf("%#x has no name", uint32(id))
 		}
 	}
-	if p := newPDU(0x102); p != nil {
-		t.Errorf("alert_notification is decoded as %T", p)
+	if p := newPDU(0x80000102); p != nil {
+		t.Errorf("a response to alert_notification is decoded as %T", p)
 	}
 	for id, want := range map[CommandID]string{0x80000000: "generic_nack", 0x102: "alert_notification", 0x80000008: "cancel_sm_resp", 0xABC: "0x00000abc"} {
 		if got := id.String(); got != want {
@@ -223,6 +247,8 @@ func TestAPDUThatIsReadIntoLeavesNothingOfTheOneBefore(t *testing.T) {
 			bare.Kind = p.CommandID()
 		case *BindResp:
 			bare.Kind = p.CommandID()
+		case *SubmitMulti:
+			bare.Destinations = make([]Destination, 1)
 		}
 		empty, err := Append(nil, StatusSysErr, 1, bare)
 		if err != nil {

@@ -11,15 +11,19 @@ import (
 // or fills them according to its mode. A PDU's fields method is the only
 // description of its wire form.
 type coder struct {
-	mode   mode
-	buf    []byte // reading: the whole PDU; writing: what has been written so far
-	pos    int    // reading: the next octet; writing: where this PDU starts in buf
-	id     CommandID
-	status Status         // writing: that of the header
-	read   *ProtocolError // first fault while reading
-	refuse *FieldError    // first fault while writing or filling
-	trace  *tracer        // reading for a trace: told of every field
-	fill   *filler        // filling: the fields of a trace
+	mode    mode
+	buf     []byte // reading: the whole PDU; writing: what has been written so far
+	pos     int    // reading: the next octet; writing: where this PDU starts in buf
+	id      CommandID
+	short   int            // reading: items of a group that begin at the end of the PDU
+	version byte           // writing: the SMPP version to write for
+	loose   bool           // writing: take what the specification forbids
+	body    bodyRule       // writing: whether a failed response has a body
+	status  Status         // writing: that of the header
+	read    *ProtocolError // first fault while reading
+	refuse  *FieldError    // first fault while writing or filling
+	trace   *tracer        // reading for a trace: told of every field
+	fill    *filler        // filling: the fields of a trace
 }
 
 type mode byte
@@ -29,6 +33,22 @@ const (
 	reading
 	filling
 )
+
+// bodyRule says whether a failed response is written with its body.
+type bodyRule byte
+
+const (
+	bodyByVersion bodyRule = iota // SMPP 3.4 leaves it out when there is nothing to say
+	bodyNever
+	bodyAlways
+)
+
+// empty describes a PDU that is its header. SMPP 5.0 has congestion_state in
+// every response, and some carriers put TLVs of their own anywhere.
+func (c *coder) empty(id CommandID, o *Options) {
+	c.command(id)
+	c.options(o)
+}
 
 // command states which PDU this is: the first line of every description.
 func (c *coder) command(id CommandID) {
@@ -123,7 +143,7 @@ func (c *coder) octet(name string, v *byte) {
 func (c *coder) message(v *[]byte) {
 	switch c.mode {
 	case writing:
-		if len(*v) > MaxShortMessage {
+		if len(*v) > MaxShortMessage && !c.longMessage(len(*v)) {
 			c.refuseField("short_message", fmt.Sprintf("%d octets, at most %d", len(*v), MaxShortMessage))
 			return
 		}
@@ -135,6 +155,10 @@ func (c *coder) message(v *[]byte) {
 		c.fill.message(c, v)
 	}
 }
+
+// longMessage reports whether a text that SMPP 3.4 does not allow may be
+// written: 5.0 takes one octet more.
+func (c *coder) longMessage(n int) bool { return n <= 255 && (c.version >= Version50 || c.loose) }
 
 // readMessage forgives an sm_length that is one too long for the PDU: senders
 // count the NUL that they don't send.
@@ -220,7 +244,26 @@ func (c *coder) messageID(s *string) {
 			return
 		}
 	}
+	c.id65(s)
+}
+
+// id65 is a message_id: 64 octets and a NUL; in SMPP 3.3 eight hexadecimal
+// digits and a NUL (SMPP 3.3 §6.2).
+func (c *coder) id65(s *string) {
+	if c.mode == writing && c.version < Version34 && !isHexID(*s) && !c.loose {
+		c.refuseField("message_id", "is no hexadecimal number of at most 8 digits, as SMPP 3.3 has it")
+		return
+	}
 	c.text("message_id", s, 65)
+}
+
+func isHexID(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; (s[i] < '0' || s[i] > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) <= 8
 }
 
 // ends is what to do about a PDU that ends before a field. Responses may: SMPP
@@ -233,9 +276,16 @@ func (c *coder) ends(name string) {
 }
 
 // bodiless reports whether a response is to be written without its body: it
-// failed, and there is nothing to say (SMPP 3.4 §4.1.2, §4.4.2).
+// failed, there is nothing to say, and this is SMPP 3.4 (§4.1.2, §4.4.2). SMPP
+// 3.3 and 5.0 always have the body.
 func (c *coder) bodiless(empty bool) bool {
-	return c.mode == writing && c.status != StatusOK && empty
+	if c.mode != writing || c.status == StatusOK {
+		return false
+	}
+	if c.body == bodyByVersion {
+		return empty && c.version == Version34
+	}
+	return c.body == bodyNever
 }
 
 func (c *coder) faultAt(offset int, name string, status Status, reason string) {
@@ -292,6 +342,34 @@ func (c *coder) walk(p PDU) bool {
 	case *Bind:
 		p.fields(c)
 	case *BindResp:
+		p.fields(c)
+	case *SubmitMulti:
+		p.fields(c)
+	case *SubmitMultiResp:
+		p.fields(c)
+	case *CancelSM:
+		p.fields(c)
+	case *CancelSMResp:
+		p.fields(c)
+	case *ReplaceSM:
+		p.fields(c)
+	case *ReplaceSMResp:
+		p.fields(c)
+	case *Outbind:
+		p.fields(c)
+	case *AlertNotification:
+		p.fields(c)
+	case *BroadcastSM:
+		p.fields(c)
+	case *BroadcastSMResp:
+		p.fields(c)
+	case *QueryBroadcastSM:
+		p.fields(c)
+	case *QueryBroadcastSMResp:
+		p.fields(c)
+	case *CancelBroadcastSM:
+		p.fields(c)
+	case *CancelBroadcastSMResp:
 		p.fields(c)
 	default:
 		return false

@@ -8,31 +8,44 @@ type CommandID uint32
 // respBit is set in the command_id of every response.
 const respBit CommandID = 0x80000000
 
-// The operations of SMPP 3.4 that this package encodes and decodes.
+// The operations of SMPP 3.3, 3.4 and 5.0 that this package encodes and decodes.
 const (
-	GenericNackID         CommandID = 0x80000000
-	BindReceiverID        CommandID = 0x00000001
-	BindReceiverRespID    CommandID = 0x80000001
-	BindTransmitterID     CommandID = 0x00000002
-	BindTransmitterRespID CommandID = 0x80000002
-	QuerySMID             CommandID = 0x00000003
-	QuerySMRespID         CommandID = 0x80000003
-	SubmitSMID            CommandID = 0x00000004
-	SubmitSMRespID        CommandID = 0x80000004
-	DeliverSMID           CommandID = 0x00000005
-	DeliverSMRespID       CommandID = 0x80000005
-	UnbindID              CommandID = 0x00000006
-	UnbindRespID          CommandID = 0x80000006
-	BindTransceiverID     CommandID = 0x00000009
-	BindTransceiverRespID CommandID = 0x80000009
-	EnquireLinkID         CommandID = 0x00000015
-	EnquireLinkRespID     CommandID = 0x80000015
-	DataSMID              CommandID = 0x00000103
-	DataSMRespID          CommandID = 0x80000103
+	GenericNackID           CommandID = 0x80000000
+	BindReceiverID          CommandID = 0x00000001
+	BindReceiverRespID      CommandID = 0x80000001
+	BindTransmitterID       CommandID = 0x00000002
+	BindTransmitterRespID   CommandID = 0x80000002
+	QuerySMID               CommandID = 0x00000003
+	QuerySMRespID           CommandID = 0x80000003
+	SubmitSMID              CommandID = 0x00000004
+	SubmitSMRespID          CommandID = 0x80000004
+	DeliverSMID             CommandID = 0x00000005
+	DeliverSMRespID         CommandID = 0x80000005
+	UnbindID                CommandID = 0x00000006
+	UnbindRespID            CommandID = 0x80000006
+	ReplaceSMID             CommandID = 0x00000007
+	ReplaceSMRespID         CommandID = 0x80000007
+	CancelSMID              CommandID = 0x00000008
+	CancelSMRespID          CommandID = 0x80000008
+	BindTransceiverID       CommandID = 0x00000009
+	BindTransceiverRespID   CommandID = 0x80000009
+	OutbindID               CommandID = 0x0000000B
+	EnquireLinkID           CommandID = 0x00000015
+	EnquireLinkRespID       CommandID = 0x80000015
+	SubmitMultiID           CommandID = 0x00000021
+	SubmitMultiRespID       CommandID = 0x80000021
+	AlertNotificationID     CommandID = 0x00000102
+	DataSMID                CommandID = 0x00000103
+	DataSMRespID            CommandID = 0x80000103
+	BroadcastSMID           CommandID = 0x00000111
+	BroadcastSMRespID       CommandID = 0x80000111
+	QueryBroadcastSMID      CommandID = 0x00000112
+	QueryBroadcastSMRespID  CommandID = 0x80000112
+	CancelBroadcastSMID     CommandID = 0x00000113
+	CancelBroadcastSMRespID CommandID = 0x80000113
 )
 
-// requestName names every request of SMPP 3.4 and 5.0, so that a trace can say
-// what arrived even when this package does not decode it.
+// requestName names every request of SMPP 3.4 and 5.0.
 func requestName(id CommandID) string {
 	switch id {
 	case BindReceiverID:
@@ -47,27 +60,27 @@ func requestName(id CommandID) string {
 		return "deliver_sm"
 	case UnbindID:
 		return "unbind"
-	case 0x07:
+	case ReplaceSMID:
 		return "replace_sm"
-	case 0x08:
+	case CancelSMID:
 		return "cancel_sm"
 	case BindTransceiverID:
 		return "bind_transceiver"
-	case 0x0B:
+	case OutbindID:
 		return "outbind"
 	case EnquireLinkID:
 		return "enquire_link"
-	case 0x21:
+	case SubmitMultiID:
 		return "submit_multi"
-	case 0x102:
+	case AlertNotificationID:
 		return "alert_notification"
 	case DataSMID:
 		return "data_sm"
-	case 0x111:
+	case BroadcastSMID:
 		return "broadcast_sm"
-	case 0x112:
+	case QueryBroadcastSMID:
 		return "query_broadcast_sm"
-	case 0x113:
+	case CancelBroadcastSMID:
 		return "cancel_broadcast_sm"
 	}
 	return ""

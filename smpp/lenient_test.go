@@ -101,7 +101,7 @@ func TestWhatCannotBeReadSaysWhereAndHowToAnswer(t *testing.T) {
 		status     Status
 	}{
 		{"an unknown command", "", 0xABC, 4, "command_id", StatusInvCmdID},
-		{"a command we don't take", "00", 0x102, 4, "command_id", StatusInvCmdID},
+		{"a response that nobody sends", "00", 0x80000102, 4, "command_id", StatusInvCmdID},
 		{"a deliver_sm without a body", "", DeliverSMID, 16, "service_type", StatusInvCmdLen},
 		{"a deliver_sm that ends in an address", "00 01 01 3132", DeliverSMID, 21, "dest_addr_ton", StatusInvCmdLen},
 		{"a deliver_sm without sm_length", deliverHead, DeliverSMID, 34, "sm_length", StatusInvCmdLen},

@@ -115,6 +115,9 @@ func (p *DeliverSMResp) CommandID() CommandID { return DeliverSMRespID }
 // fields lists deliver_sm_resp in wire order (SMPP 3.4 §4.6.2).
 func (p *DeliverSMResp) fields(c *coder) {
 	c.command(DeliverSMRespID)
+	if c.bodiless(false) { // SMPP 3.4 §4.6.2 has the body in every case.
+		return
+	}
 	c.messageID(&p.MessageID)
 	c.options(&p.Options)
 }
@@ -166,42 +169,4 @@ func (p *DataSMResp) fields(c *coder) {
 	}
 	c.messageID(&p.MessageID)
 	c.options(&p.Options)
-}
-
-// QuerySM asks what became of a message (SMPP 3.4 §4.8.1).
-type QuerySM struct {
-	MessageID string
-	Source    Address // that of the submit_sm
-}
-
-// CommandID returns QuerySMID.
-func (p *QuerySM) CommandID() CommandID { return QuerySMID }
-
-// fields lists query_sm in wire order (SMPP 3.4 §4.8.1).
-func (p *QuerySM) fields(c *coder) {
-	c.command(QuerySMID)
-	c.text("message_id", &p.MessageID, 65)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
-}
-
-// QuerySMResp answers a QuerySM (SMPP 3.4 §4.8.2).
-type QuerySMResp struct {
-	MessageID    string
-	FinalDate    string // empty while the message has no final state
-	MessageState byte   // one of the State constants
-	ErrorCode    byte   // of the network, zero if none
-}
-
-// CommandID returns QuerySMRespID.
-func (p *QuerySMResp) CommandID() CommandID { return QuerySMRespID }
-
-// fields lists query_sm_resp in wire order (SMPP 3.4 §4.8.2).
-func (p *QuerySMResp) fields(c *coder) {
-	c.command(QuerySMRespID)
-	c.text("message_id", &p.MessageID, 65)
-	c.text("final_date", &p.FinalDate, 17)
-	c.octet("message_state", &p.MessageState)
-	c.octet("error_code", &p.ErrorCode)
 }

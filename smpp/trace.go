@@ -189,6 +189,8 @@ func appendName(out []byte, name string) []byte {
 	return append(appendJSONText(out, name), ':')
 }
 
+func appendUint(out []byte, v uint64) []byte { return strconv.AppendUint(out, v, 10) }
+
 func appendJSONHex(out, v []byte) []byte {
 	return append(hex.AppendEncode(append(out, '"'), v), '"')
 }

@@ -120,6 +120,10 @@ func (t *traced) status() (Status, error) {
 // keeps those that nobody asked for.
 type filler struct {
 	fields map[string]json.RawMessage
+	group  string // name of the group whose items are being read
+	items  items
+	next   int
+	outer  map[string]json.RawMessage // the fields around the group
 	tlvs   []tracedOption
 }
 
