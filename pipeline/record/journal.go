@@ -92,6 +92,14 @@ type Final struct {
 	Err     string // the receipt's err field
 	Written int64  // Unix ms of the first write; 0: never
 	At      int64  // Unix ms
+	Parts   []Part // of a message in several, in order, where receipts told of any; else nil
+}
+
+// Part is what the receipt of one part of a message said.
+type Part struct {
+	State message.State // Open: it has none
+	Err   string        // the receipt's err field
+	At    int64         // Unix ms; 0 where it has no receipt
 }
 
 // Message is what outcomes and finals say of their message, enough for a row
@@ -267,8 +275,11 @@ func DecodeJournal(b []byte, j *Journal) error {
 	return r.end()
 }
 
-func (r *reader) state(what string) message.State {
-	s := message.State(r.byte(what))
+func (r *reader) state(what string) message.State { return r.stateIn(what, 0xFF) }
+
+// stateIn reads a state from some of the bits of an octet.
+func (r *reader) stateIn(what string, bits byte) message.State {
+	s := message.State(r.byte(what) & bits)
 	if s >= message.States {
 		r.fail(what + ": unknown")
 		return message.Open

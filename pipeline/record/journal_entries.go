@@ -167,24 +167,59 @@ func (r *reader) outcome(prev *Message) Outcome {
 	return o
 }
 
+// finalParts is set in a final's first state where those of its parts follow:
+// few texts take several, and the records of the others stay as they were.
+const finalParts = 0x80
+
 func appendFinal(dst []byte, f *Final, prev *Message) []byte {
 	dst = appendMessage(dst, &f.Message, prev)
-	dst = append(dst, byte(f.From), byte(f.State), byte(f.Reason))
+	from := byte(f.From)
+	if len(f.Parts) > 0 {
+		from |= finalParts
+	}
+	dst = append(dst, from, byte(f.State), byte(f.Reason))
 	dst = appendString(dst, f.Err)
 	dst = appendVarint(dst, f.At)
-	return appendVarint(dst, f.Written-f.At)
+	dst = appendVarint(dst, f.Written-f.At)
+	if len(f.Parts) == 0 {
+		return dst
+	}
+	dst = appendUvarint(dst, uint64(len(f.Parts)))
+	for i := range f.Parts {
+		p := &f.Parts[i]
+		dst = append(dst, byte(p.State))
+		if p.State != message.Open {
+			dst = appendString(dst, p.Err)
+			dst = appendVarint(dst, p.At-f.At)
+		}
+	}
+	return dst
 }
 
 func (r *reader) final(prev *Message) Final {
 	var f Final
 	r.message(&f.Message, prev)
-	f.From = r.state("from")
+	parts := r.off < len(r.b) && r.b[r.off]&finalParts != 0
+	f.From = r.stateIn("from", ^byte(finalParts))
 	f.State = r.state("state")
 	f.Reason = message.Reason(r.byte("reason"))
 	f.Err = r.string("err")
 	f.At = r.varint("time")
 	f.Written = f.At + r.varint("written")
+	if parts {
+		f.Parts = r.parts(f.At)
+	}
 	return f
+}
+
+func (r *reader) parts(at int64) []Part {
+	parts := make([]Part, r.count(1, "parts"))
+	for i := range parts {
+		if parts[i].State = r.state("part's state"); parts[i].State != message.Open {
+			parts[i].Err, parts[i].At = r.string("part's err"), at+r.varint("part's time")
+		}
+	}
+	return parts
 }
 
 func appendSnapshot(dst []byte, s *Snapshot) []byte {

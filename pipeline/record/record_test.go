@@ -14,9 +14,11 @@ func sampleBlock() *Block {
 	return &Block{
 		Broadcast: 7, Epoch: 2, Number: 17735550100, Policy: message.AtLeastOnce, Deadline: 1_790_000_000_000,
 		Validity: 14400, Text: "Hey {{first_name}}, hi", Total: 900, First: 129, Fields: 1,
+		Retry: Retry{Routes: 1, On: RetryFailed | RetryExpired},
+		Hints: []Hint{{Name: "acme", Source: message.EvidenceSeen}, {Name: "T-Mobile", Source: message.EvidenceImport}},
 		Recipients: []Recipient{
 			{Member: 1, Phone: 12025550101, Attributes: attributes},
-			{Member: 70000, Phone: 447700900123, Suppressed: message.ReasonStop, Carrier: 2},
+			{Member: 70000, Phone: 447700900123, Suppressed: message.ReasonStop, Hint: 2},
 		},
 		Values: []string{"Ann", ""},
 	}
@@ -44,6 +46,9 @@ func sampleJournal() *Journal {
 		Finals: []Final{
 			{Message: head, From: message.Submitted, State: message.Delivered, Err: "000", Written: 1000, At: 3000},
 			{Message: single, From: message.Uncertain, State: message.Submitted, At: 8},
+			{Message: second, From: message.Submitted, State: message.Failed, Err: "21b", Written: 1000, At: 3000, Parts: []Part{
+				{State: message.Delivered, Err: "000", At: 2900}, {State: message.Failed, Err: "21b", At: 3000}, {},
+			}},
 		},
 		Settles: []Settle{{Broadcast: 7, Epoch: 3, State: message.Cancelled, Count: 12, At: 9}},
 		Snapshot: &Snapshot{Applied: 50, Replay: 40, Broadcasts: []Broadcast{
@@ -63,7 +68,8 @@ func TestEveryRecordReadsBackAsWritten(t *testing.T) {
 	if err != nil || cmp.Diff(block, job.Block) != "" {
 		t.Errorf("block: %v %s", err, cmp.Diff(block, job.Block))
 	}
-	single := &Single{ID: message.NewID(), Number: 1773, Phone: 12025550101, Member: 3, Class: message.ClassOneToOne, Deadline: 5, Validity: 60, At: 1_790_000_000_000, Text: "Hi", Attributes: attributes}
+	single := &Single{ID: message.NewID(), Number: 1773, Phone: 12025550101, Member: 3, Class: message.ClassOneToOne, Deadline: 5, Validity: 60, At: 1_790_000_000_000, Text: "Hi", Attributes: attributes,
+		Hint: Hint{Name: "beta", Source: message.EvidenceLookup}, Retry: Retry{Routes: 2, On: RetryRejected}}
 	if job, err = DecodeJob(AppendSingle(nil, single)); err != nil || cmp.Diff(single, job.Single) != "" {
 		t.Errorf("single: %v %s", err, cmp.Diff(single, job.Single))
 	}
@@ -91,6 +97,23 @@ func TestEveryRecordReadsBackAsWritten(t *testing.T) {
 	ctl := Control{Broadcast: 7, Epoch: 3, Action: Cancel, At: 9, Totals: []message.Rank{1, 0, 900}}
 	if gotCtl, err := DecodeControl(AppendControl(nil, &ctl)); err != nil || cmp.Diff(ctl, gotCtl) != "" {
 		t.Errorf("control: %v %s", err, cmp.Diff(ctl, gotCtl))
+	}
+}
+
+// What was written before finals told of their parts still reads, and a final
+// of one part takes not an octet more than it did.
+func TestAFinalWithoutPartsIsWrittenAsItAlwaysWas(t *testing.T) {
+	f := Final{
+		Message: Message{Number: 17735550100, Carrier: "acme", Class: message.ClassBroadcast, Broadcast: 7, Rank: 130, Member: 70000, Phone: 12025550101, Parts: 1, Attributes: attributes},
+		From:    message.Submitted, State: message.Delivered, Err: "000", Written: 1000, At: 3000,
+	}
+	const before = "\x01T\x04\x01\x03\x94\x89\xfc\x88B\x04acme\a\x03\x82\x01\xf0\xa2\x04\x95\xaa\x9d\xe6,\x01\xac\x02\"fen\x06\a\x00\x03000\xf0.\x9f\x1f"
+	if got := string(AppendJournal(nil, &Journal{Owner: 42, Finals: []Final{f}})); got != before {
+		t.Errorf("written as %q, before %q", got, before)
+	}
+	var got Journal
+	if err := DecodeJournal([]byte(before), &got); err != nil || cmp.Diff([]Final{f}, got.Finals) != "" {
+		t.Errorf("%v %s", err, cmp.Diff([]Final{f}, got.Finals))
 	}
 }
 
