@@ -105,7 +105,9 @@ func (w *Writer) Write(at time.Time, from, to netip.AddrPort, octets []byte) err
 	}
 }
 
-func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port()) }
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
 
 func (w *Writer) packet(at time.Time, from, to netip.AddrPort, seq, ack uint32, flags byte, octets []byte) error {
 	b := append(w.buf[:0], make([]byte, recordHeader)...)
