@@ -6,6 +6,7 @@ import (
 
 	"fanline/engine/message"
 	"fanline/engine/receipts"
+	"fanline/engine/throttle"
 	"fanline/pipeline/record"
 )
 
@@ -26,7 +27,11 @@ func (e *Engine) Attach(name string, id uint32, window int, conn Bind) *Port {
 	if port.b == nil {
 		panic("engine: attached a bind of a carrier that is not configured: " + name)
 	}
-	e.call(func(time.Time) { port.b.carrier.binds = append(port.b.carrier.binds, port.b) })
+	e.call(func(now time.Time) {
+		b := port.b
+		b.limit, b.answers = throttle.New(b.carrier.bindLimit, now), throttle.NewWindow(window, now)
+		b.carrier.binds = append(b.carrier.binds, b)
+	})
 	return port
 }
 
@@ -50,7 +55,7 @@ func (p *Port) Detach() {
 
 // How a part that the carrier put off comes back.
 const (
-	slowPause  = 100 * time.Millisecond // of the number, after throttling
+	slowPause  = 100 * time.Millisecond // of the part, after throttling
 	laterPause = time.Second            // of the part, after another passing fault
 	maxPutOff  = 5                      // times for passing faults; throttling has no limit but the deadline
 	maxLate    = 1 << 16                // parts remembered for an answer after their time-out
@@ -66,9 +71,35 @@ func (e *Engine) answers(batch []answer, now time.Time) {
 			continue
 		}
 		e.settleFlush(f, a.Fault)
+		e.adapt(f, a, now)
 		e.sender(f.o.lane, a, now)
 		e.answer(i, a, now)
 	}
+}
+
+// adapt has rate and window follow what the answer to a part tells of its
+// carrier.
+func (e *Engine) adapt(f *flight, a *answer, now time.Time) {
+	pace, written := f.o.lane.pace, time.UnixMilli(f.written)
+	if a.Took > 0 {
+		written = now.Add(-a.Took)
+	}
+	switch {
+	case a.Code == message.Accepted:
+		pace.Accepted(1, now)
+	case a.Full:
+		pace.Full(written, now)
+		f.bind.answers.Full(written, now)
+	case a.Slow:
+		pace.Throttled(written, now)
+	case a.Code == message.Unknown && f.bind.up:
+		f.bind.answers.Full(written, now)
+	}
+	if a.Congestion >= 0 {
+		f.bind.carrier.congestion = a.Congestion
+		pace.Congested(a.Congestion, written, now)
+	}
+	f.bind.answers.Answered(a.Took, now)
 }
 
 func (e *Engine) answer(i uint32, a *answer, now time.Time) {
@@ -145,7 +176,6 @@ func (e *Engine) putOff(i uint32, a *answer, now time.Time) {
 	switch {
 	case a.Slow:
 		e.stats.Throttled++
-		o.n.limit.PauseUntil(now.Add(slowPause))
 		o.notUntil = now.Add(slowPause).UnixMilli()
 	default:
 		o.put++

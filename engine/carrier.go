@@ -14,10 +14,13 @@ type carrier struct {
 	name    string
 	limit   *throttle.Limit
 	encoder Encoder
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	binds   []*bind
-	last    *bind // that took the last message
-	inRow   int   // messages that it took in a row
+
+	bindLimit  int  // parts a second of each bind; 0: none
+	congestion int8 // congestion_state seen last; -1: none
+	breaker    *gobreaker.TwoStepCircuitBreaker[struct{}]
+	binds      []*bind
+	last       *bind // that took the last message
+	inRow      int   // messages that it took in a row
 
 	state   gobreaker.State // of the breaker, as of this turn
 	healthy bool            // as of this turn: messages may be routed to it
@@ -33,7 +36,12 @@ type bind struct {
 	free    int // slots; one is taken at the intent and given back when the outcome is durable
 	conn    Bind
 	up      bool
+	limit   *throttle.Limit
+	answers throttle.Window // how many of the slots may be used
 }
+
+// room is how many parts the bind can take now.
+func (b *bind) room() int { return b.free - (b.window - b.answers.Size()) }
 
 const (
 	breakerOpenFor = 5 * time.Second // how long a carrier whose breaker tripped is left alone
@@ -43,7 +51,7 @@ const (
 
 func newCarrier(index uint16, c Carrier, now time.Time) *carrier {
 	return &carrier{
-		index: index, name: c.Name, limit: throttle.New(c.Limit, now), encoder: c.Encoder,
+		index: index, name: c.Name, limit: throttle.New(c.Limit, now), encoder: c.Encoder, bindLimit: c.BindLimit, congestion: -1,
 		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 			Name: c.Name, Timeout: breakerOpenFor, Interval: 10 * time.Second, MaxRequests: breakerTrials,
 			ReadyToTrip: func(n gobreaker.Counts) bool {

@@ -45,9 +45,11 @@ type Number struct {
 
 // Carrier is an account at an operator.
 type Carrier struct {
-	Name    string
-	Limit   int // parts a second, 0: none
-	Encoder Encoder
+	Name  string
+	Limit int // parts a second, 0: none
+
+	BindLimit int // parts a second of each bind, 0: none
+	Encoder   Encoder
 }
 
 // Encoder turns texts into parts ready for a bind of its carrier.
@@ -96,9 +98,10 @@ type Answer struct {
 	ID     []byte // copied by Answers
 	At     int64  // Unix ms
 	Later  bool   // the carrier would not take it for now: throttling, queue full, passing fault
-	Slow   bool   // … because it goes too fast: pause the number
+	Slow   bool   // … because it goes too fast
 	Fault  bool   // counts against the carrier's breaker
 	Late   bool   // the answer came after Unknown was reported
+	Full   bool   // … because its queue is full: that takes longer
 	Sender bool   // the carrier takes nothing from this number: stop it there and call someone
 	// Took is the time from the write to the answer, 0 without one.
 	Took time.Duration

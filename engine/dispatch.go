@@ -31,7 +31,7 @@ func (e *Engine) dispatch(l *lane, class message.Class, now time.Time) (took boo
 	}
 	before := l.ahead
 	for range turns {
-		if l.ahead >= lead || l.halt.waits(now) {
+		if l.ahead >= lead || l.halted() {
 			return l.ahead > before
 		}
 		o := e.next(l, class, ms)
@@ -144,7 +144,7 @@ func (e *Engine) intend(o *outgoing, ms int64) bool {
 	}
 	g := e.gather.At(o.p.id)
 	run := g.Run(o.msg.Number, b.carrier.name, b.id, ms)
-	for o.todo != 0 && b.free > 0 {
+	for o.todo != 0 && b.room() > 0 {
 		i := bits.TrailingZeros64(o.todo)
 		o.todo &^= 1 << i
 		g.Record.Intents = append(g.Record.Intents, record.Intent{

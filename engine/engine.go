@@ -89,13 +89,24 @@ func New(cfg Config) (*Engine, error) {
 	for i, n := range cfg.Numbers {
 		number := &number{phone: n.Phone, index: uint16(i), limit: throttle.New(n.Limit, now), stopped: map[message.Phone]int64{}}
 		for _, name := range n.Carriers {
-			number.lanes = append(number.lanes, &lane{n: number, c: byName[name]})
+			c := byName[name]
+			number.lanes = append(number.lanes, &lane{n: number, c: c, pace: throttle.NewPace(ceiling(n.Limit, c.limit.Rate()))})
 		}
 		e.numbers[n.Phone] = number
 		e.order = append(e.order, number)
 		e.lanes = append(e.lanes, number.lanes...)
 	}
 	return e, nil
+}
+
+// ceiling is the rate above which nothing goes in any case, 0 where there is no limit.
+func ceiling(limits ...int) (least int) {
+	for _, l := range limits {
+		if l > 0 && (least == 0 || l < least) {
+			least = l
+		}
+	}
+	return least
 }
 
 // errStopped is what callers get once the engine has ended.

@@ -102,6 +102,7 @@ func (e *Engine) newFlight(o *outgoing, b *bind, part uint8) uint32 {
 	}
 	e.flights[i] = flight{o: o, bind: b, part: part, gen: e.flights[i].gen}
 	b.free--
+	o.lane.flying++
 	return i
 }
 
@@ -109,6 +110,7 @@ func (e *Engine) newFlight(o *outgoing, b *bind, part uint8) uint32 {
 func (e *Engine) land(i uint32) {
 	f := &e.flights[i]
 	f.bind.free++
+	f.o.lane.flying--
 	*f = flight{gen: f.gen + 1}
 	e.free = append(e.free, i)
 }

@@ -36,10 +36,10 @@ type Alarm struct {
 	Waiting int   // messages that wait for it
 }
 
-// waits tells whether the lane may take nothing up: it is halted, or its trial
-// is under way.
-func (h *halt) waits(now time.Time) bool {
-	return h.on && now.Before(h.until)
+// halted tells whether the lane may take nothing up: the carrier refuses its
+// number, or one message is trying.
+func (l *lane) halted() bool {
+	return l.halt.on || l.halt.trial && l.flying > 0
 }
 
 // look ends a halt when its time is over: then one message tries.

@@ -6,6 +6,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"fanline/engine/message"
+	"fanline/engine/throttle"
 	"fanline/pipeline/record"
 )
 
@@ -20,6 +21,8 @@ type lane struct {
 	ready   [message.Classes]fifo[uint32]    // flights whose intent is durable
 	delayed []*outgoing                      // put off by the carrier until their time
 	ahead   int                              // parts intended and not yet written
+	flying  int                              // parts intended, without a durable outcome
+	pace    *throttle.Pace                   // what the carrier lets through, below the limits
 	halt    halt
 }
 
@@ -40,7 +43,7 @@ type held struct {
 // usable tells whether messages may be routed into the lane.
 func (l *lane) usable() bool { return l.c.healthy && !l.halt.on }
 
-// bindFor returns the bind with most free slots; nil where none has any.
+// bindFor returns the bind with most room; nil where none has any.
 // Automatic replies and one-to-one texts to a phone keep to one bind while they
 // can, so that they stay in order. Others stay with one bind for a while: what
 // is handed over together costs less.
@@ -50,17 +53,17 @@ func (l *lane) bindFor(o *outgoing) *bind {
 		return nil // Half open: one after another.
 	}
 	if o.bc == nil && len(c.binds) > 0 {
-		if b := c.binds[uint64(o.msg.Phone)%uint64(len(c.binds))]; b.free > 0 {
+		if b := c.binds[uint64(o.msg.Phone)%uint64(len(c.binds))]; b.room() > 0 {
 			return b
 		}
 	}
-	if b := c.last; b != nil && b.up && b.free > 0 && c.inRow < bindRow {
+	if b := c.last; b != nil && b.up && b.room() > 0 && c.inRow < bindRow {
 		c.inRow++
 		return b
 	}
 	var best *bind
 	for _, b := range c.binds {
-		if b.free > 0 && (best == nil || b.free > best.free) {
+		if b.room() > 0 && (best == nil || b.room() > best.room()) {
 			best = b
 		}
 	}
@@ -77,10 +80,7 @@ const bindRow = 16
 // a pause or a STOP has to undo; less would leave the limit unused while the
 // disk is slow.
 func (l *lane) lead(committing time.Duration) int {
-	rate := l.n.limit.Rate()
-	if r := l.c.limit.Rate(); r > 0 && (rate == 0 || r < rate) {
-		rate = r
-	}
+	rate := ceiling(l.n.limit.Rate(), l.c.limit.Rate(), l.c.bindLimit*len(l.c.binds), l.pace.Rate())
 	if rate == 0 {
 		return 1 << 30
 	}

@@ -45,15 +45,27 @@ func (e *Engine) write(l *lane, class message.Class, now time.Time) (wrote bool)
 	return wrote
 }
 
+// limit is one of the hierarchy: number, what the carrier is seen to take of
+// it, carrier, bind.
+type limit interface {
+	Take(n int, now time.Time) int
+	Return(n int)
+}
+
 // writeChunk writes up to a chunk of flights of one bind; false when a limit is
 // used up.
 func (e *Engine) writeChunk(l *lane, q *fifo[uint32], now time.Time) bool {
 	b := e.flights[q.front()].bind
-	want := min(chunk, q.len())
-	tokens := l.n.limit.Take(want, now)
-	if t := b.carrier.limit.Take(tokens, now); t < tokens {
-		l.n.limit.Return(tokens - t)
-		tokens = t
+	limits := [...]limit{l.n.limit, l.pace, b.carrier.limit, b.limit}
+	tokens := min(chunk, q.len())
+	for i, limit := range limits {
+		got := limit.Take(tokens, now)
+		for _, before := range limits[:i] {
+			if got < tokens {
+				before.Return(tokens - got)
+			}
+		}
+		tokens = got
 	}
 	if tokens == 0 {
 		return false
@@ -75,8 +87,9 @@ func (e *Engine) writeChunk(l *lane, q *fifo[uint32], now time.Time) bool {
 		taken = e.flush(b, ms)
 	}
 	if back := tokens - taken; back > 0 {
-		l.n.limit.Return(back)
-		b.carrier.limit.Return(back)
+		for _, limit := range limits {
+			limit.Return(back)
+		}
 	}
 	return true
 }

@@ -37,7 +37,7 @@ func (p *Profile) answer(o *session.Outcome) engine.Answer {
 	a.Code = message.Refused
 	switch p.class(o.Status) {
 	case smpp.ClassThrottle:
-		a.Later, a.Slow = true, true
+		a.Later, a.Slow, a.Full = true, true, o.Status == smpp.StatusMsgQFull
 	case smpp.ClassTransient:
 		// ESME_RX_T_APPN speaks of the receiver, the others of the carrier.
 		a.Later, a.Fault = true, o.Status != smpp.StatusTemporaryError

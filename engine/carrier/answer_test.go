@@ -22,7 +22,7 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 	})
 	at := time.UnixMilli(1_790_000_000_000)
 	type verdict struct {
-		later, slow, fault, sender bool
+		later, slow, full, fault, sender bool
 	}
 	for _, test := range []struct {
 		profile *Profile
@@ -30,7 +30,7 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 		want    verdict
 	}{
 		{standard, smpp.StatusThrottled, verdict{later: true, slow: true}},
-		{standard, smpp.StatusMsgQFull, verdict{later: true, slow: true}},
+		{standard, smpp.StatusMsgQFull, verdict{later: true, slow: true, full: true}},
 		{standard, smpp.StatusSysErr, verdict{later: true, fault: true}},
 		{standard, smpp.StatusSubmitFailed, verdict{later: true, fault: true}},
 		{standard, smpp.StatusUnknownError, verdict{later: true, fault: true}},
@@ -48,7 +48,7 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 		got := test.profile.answer(&session.Outcome{Token: 5, Code: session.Refused, Status: test.status, At: at})
 		want := engine.Answer{
 			Token: 5, Code: message.Refused, Status: uint32(test.status), At: at.UnixMilli(),
-			Later: test.want.later, Slow: test.want.slow, Fault: test.want.fault, Sender: test.want.sender,
+			Later: test.want.later, Slow: test.want.slow, Full: test.want.full, Fault: test.want.fault, Sender: test.want.sender,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%v: %s", test.status, diff)

@@ -63,6 +63,9 @@ func (l *Limit) Rate() int {
 func (l *Limit) SetRate(rate int, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.asked == 0 {
+		l.last = now // There was nothing to count.
+	}
 	l.refill(now)
 	l.set(rate)
 	l.tokens = math.Min(l.tokens, l.burst)
