@@ -34,6 +34,7 @@ func (t *Table) MayUse(number message.Phone, carrier uint16) bool {
 
 // decision is what a query comes to before weights.
 type decision struct {
+	number  message.Phone
 	n       *number
 	pins    [2]uint16 // 1 + carrier, from hint and what was learned, the better first
 	because [2]message.Evidence
@@ -51,6 +52,7 @@ func (t *Table) decide(q *Query, d *decision) bool {
 	if d.n = t.numbers[q.Number]; d.n == nil {
 		return false
 	}
+	d.number = q.Number
 	if q.Hint != "" && !t.ignored[q.Source] {
 		if hint := t.names[q.Hint]; hint.carrier > 0 && d.n.may[hint.carrier-1] {
 			d.pin(hint.carrier, q.Source)
