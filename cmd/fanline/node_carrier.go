@@ -23,7 +23,8 @@ type carrierNode struct {
 }
 
 func newCarrierNode(n *node) (*carrierNode, error) {
-	c := &carrierNode{n: n, profiles: carrier.Profiles{}}
+	c := &carrierNode{n: n}
+	profiles := map[string]*carrier.Profile{}
 	for i := range n.cfg.Carriers {
 		cc := &n.cfg.Carriers[i]
 		p, err := LoadProfile(cc.Profile)
@@ -37,19 +38,26 @@ func newCarrierNode(n *node) (*carrierNode, error) {
 		if err != nil {
 			return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
 		}
-		c.profiles[cc.Name] = profile
+		profiles[cc.Name] = profile
 		account := carrier.Account{
 			Name: cc.Name, Profile: profile, Hosts: cc.Hosts, Kind: cc.Bind, Binds: cc.Binds, SystemID: cc.SystemID,
 			Password: cc.Password.Reveal, SystemType: cc.SystemType, Window: cc.Window, EnquireLink: cc.EnquireLink, Response: cc.Response,
 		}
 		if cc.TLS.Enabled {
-			if account.TLS, err = cc.TLS.load(); err != nil {
+			account.TLS = cc.TLS.account()
+			if _, err := account.TLS.Config(); err != nil {
 				return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
 			}
 		}
 		c.accounts = append(c.accounts, account)
 	}
+	c.profiles = carrier.NewProfiles(profiles)
 	return c, nil
+}
+
+// account is the section in the pool's words.
+func (t TLSConfig) account() *carrier.TLS {
+	return &carrier.TLS{CA: t.CA, Certificate: t.Certificate, Key: t.Key, ServerName: t.ServerName}
 }
 
 func addressOf(a AddressProfile) carrier.Address {
@@ -60,7 +68,7 @@ func addressOf(a AddressProfile) carrier.Address {
 func (c *carrierNode) engineCarriers() []engine.Carrier {
 	out := make([]engine.Carrier, len(c.accounts))
 	for i, a := range c.accounts {
-		out[i] = engine.Carrier{Name: a.Name, Limit: c.n.cfg.Carriers[i].LimitPerSecond, Encoder: carrier.NewEncoder(c.profiles[a.Name])}
+		out[i] = engine.Carrier{Name: a.Name, Limit: c.n.cfg.Carriers[i].LimitPerSecond, Encoder: c.profiles.Encoder(a.Name)}
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func TestStatusesMeanWhatTheTableOrTheProfileSays(t *testing.T) {
 func TestASenderThatIsNotAllowedIsSaidOnceAMinute(t *testing.T) {
 	var log bytes.Buffer
 	l := &link{
-		profile: profileOf(t, nil), port: (&fakeEngine{}).Attach("acme", 1, 1, nil), outOfStep: make(chan struct{}, 1),
+		profile: NewCurrent(profileOf(t, nil)), last: (&fakeEngine{}).Attach("acme", 1, 1, nil), ending: make(chan error, 1),
 		log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	at := time.UnixMilli(1_790_000_000_000)
@@ -93,7 +93,7 @@ func TestASenderThatIsNotAllowedIsSaidOnceAMinute(t *testing.T) {
 	if n := strings.Count(log.String(), "ESME_RINVSRCADR"); n != 2 || !strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("said %d times in a minute: %s", n, log.String())
 	}
-	if len(l.outOfStep) != 0 {
+	if len(l.ending) != 0 {
 		t.Error("a new bind would not help")
 	}
 }

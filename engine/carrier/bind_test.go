@@ -31,7 +31,7 @@ func TestBindsComeBackSoonAndThenEverLater(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		for i := 1; i < len(at); i++ {
-			least, most := retryAfter(i-1, 1), retryAfter(i-1, 0)
+			least, most := retryAfter(i-1, 1, 0, 0), retryAfter(i-1, 0, 0, 0)
 			if gap := at[i].Sub(at[i-1]); gap < least || gap > most {
 				t.Errorf("attempt %d after %v, want %v to %v", i+1, gap, least, most)
 			}
@@ -51,10 +51,10 @@ func TestBindsComeBackSoonAndThenEverLater(t *testing.T) {
 
 func TestTheBackOffHasItsBounds(t *testing.T) {
 	for failures, want := range map[int]time.Duration{0: 200 * time.Millisecond, 1: 400 * time.Millisecond, 7: 25600 * time.Millisecond, 8: lastRetry, 100: lastRetry} {
-		if got := retryAfter(failures, 0); got != want {
+		if got := retryAfter(failures, 0, 0, 0); got != want {
 			t.Errorf("after %d failures %v, want %v", failures, got, want)
 		}
-		if got := retryAfter(failures, 1); got != want/2 {
+		if got := retryAfter(failures, 1, 0, 0); got != want/2 {
 			t.Errorf("after %d failures at least %v, want %v", failures, got, want/2)
 		}
 	}
@@ -76,7 +76,7 @@ func TestABindThatLastedComesBackAtOnce(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(lasting)
 		for i := range 4 { // A bind that is dropped at once each time is tried ever later.
-			if took := drop(); took > retryAfter(i, 0)+time.Millisecond || took < retryAfter(i, 1) {
+			if took := drop(); took > retryAfter(i, 0, 0, 0)+time.Millisecond || took < retryAfter(i, 1, 0, 0) {
 				t.Errorf("drop %d: back after %v", i+1, took)
 			}
 			synctest.Wait()
@@ -127,7 +127,7 @@ func TestAnAccountThatIsStillBoundIsTriedAgainSoon(t *testing.T) {
 			}
 			return smpp.StatusOK
 		}}, nil)
-		time.Sleep(retryAfter(0, 0) + retryAfter(1, 0) + retryAfter(2, 0))
+		time.Sleep(retryAfter(0, 0, 0, 0) + retryAfter(1, 0, 0, 0) + retryAfter(2, 0, 0, 0))
 		synctest.Wait()
 		if s := r.state(); !s.Up || s.Bound != 1 {
 			t.Errorf("%+v", s)

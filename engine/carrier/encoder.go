@@ -25,7 +25,8 @@ var ErrNotUTF8 = errors.New("carrier: the text is no UTF-8")
 // keeps a template of everything up to the destination's digits for each of
 // our numbers. It is not safe for concurrent use: each engine has its own.
 type Encoder struct {
-	profile   *Profile
+	current   *Current
+	profile   *Profile // that the templates are made by
 	templates map[message.Phone]*template
 	last      *template // that of the number asked for last
 	validity  time.Duration
@@ -43,8 +44,17 @@ type template struct {
 }
 
 // NewEncoder returns an encoder for a carrier of this profile.
-func NewEncoder(p *Profile) *Encoder {
-	return &Encoder{profile: p, templates: map[message.Phone]*template{}, last: &template{}, period: []byte{0}}
+func NewEncoder(p *Profile) *Encoder { return newEncoder(NewCurrent(p)) }
+
+func newEncoder(c *Current) *Encoder {
+	e := &Encoder{current: c, period: []byte{0}}
+	e.take(c.Get())
+	return e
+}
+
+// take goes on by another profile.
+func (e *Encoder) take(p *Profile) {
+	e.profile, e.templates, e.last = p, map[message.Phone]*template{}, &template{}
 }
 
 // Encode appends the text's parts as submit_sm (SMPP 3.4 §4.4.1), their
@@ -52,6 +62,9 @@ func NewEncoder(p *Profile) *Encoder {
 // be encoded, and leaves dst as it was. It does not allocate for a broadcast's
 // message of one part in the default alphabet when dst has room.
 func (e *Encoder) Encode(dst *engine.Parts, t *engine.Text) error {
+	if p := e.current.Get(); p != e.profile {
+		e.take(p)
+	}
 	if e.last.number != t.Number || len(e.last.octets) == 0 {
 		if err := e.template(t.Number); err != nil {
 			return err

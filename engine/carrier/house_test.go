@@ -70,7 +70,7 @@ func newHouse(t testing.TB, change func(*InboundConfig)) *house {
 	if h.in, err = NewInbound(cfg); err != nil {
 		t.Fatal(err)
 	}
-	h.intake = h.in.Intake("acme", profile, 3, h.session)
+	h.intake = h.in.Intake("acme", NewCurrent(profile), 3, h.session)
 	ctx, cancel := context.WithCancel(context.Background())
 	h.end = cancel
 	go func() { h.ended <- h.in.Run(ctx) }()

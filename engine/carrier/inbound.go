@@ -93,7 +93,7 @@ func NewInbound(cfg InboundConfig) (*Inbound, error) {
 
 // Intake returns where a session of a carrier hands in its deliveries; they are
 // answered through to.
-func (in *Inbound) Intake(carrier string, profile *Profile, bind uint32, to Responder) *Intake {
+func (in *Inbound) Intake(carrier string, profile *Current, bind uint32, to Responder) *Intake {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	index, known := in.carriers[carrier]

@@ -29,7 +29,7 @@ func BenchmarkInbound(b *testing.B) {
 	var run sync.WaitGroup
 	run.Go(func() { _ = in.Run(ctx) })
 	answered := &countSession{room: make(chan struct{}, 1)}
-	intake := in.Intake("acme", profileOf(b, nil), 1, answered)
+	intake := in.Intake("acme", NewCurrent(profileOf(b, nil)), 1, answered)
 	batch := make([]session.Delivery, 256)
 	for i := range batch {
 		batch[i] = session.Delivery{PDU: receiptFrom(b, member+message.Phone(i)), Command: smpp.DeliverSMID, Sequence: uint32(i), At: time.Now()}

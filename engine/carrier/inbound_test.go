@@ -292,7 +292,7 @@ func TestAReceiptGoesToThePartitionOfTheMemberThatTheProfileNames(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, nil)
 		turned := profileOf(t, func(s *Settings) { s.Member = "destination_addr" })
-		h.intake = h.in.Intake("beta", turned, 1, h.session)
+		h.intake = h.in.Intake("beta", NewCurrent(turned), 1, h.session)
 		const other = member + 3
 		if other.Partition(partitions) == ourNumber.Partition(partitions) {
 			t.Fatal("the test needs phones of two partitions")

@@ -21,7 +21,7 @@ type Responder interface {
 type Intake struct {
 	in      *Inbound
 	carrier string
-	profile *Profile
+	profile *Current
 	bind    uint32
 	index   int // of the carrier
 	to      Responder
@@ -64,7 +64,7 @@ func (t *Intake) sort(pdu []byte) (s sorted) {
 		s.partition = t.partition(alias(pdu))
 		return s
 	}
-	p := t.profile
+	p := t.profile.Get()
 	receipt := e.esmClass&smpp.ESMReceiptMask != 0
 	if !receipt {
 		_, _, _, receipt = parseReceipt(pdu) // By its TLV, or not at all.

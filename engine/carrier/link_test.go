@@ -38,7 +38,7 @@ func TestHandingPartsOverDoesNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ours.Close()
-	l := &link{s: s, profile: profileOf(t, nil), window: (runs + 2) * each}
+	l := &link{s: s, profile: NewCurrent(profileOf(t, nil)), size: (runs + 2) * each, window: (runs + 2) * each, wanted: true}
 	batch := make([]engine.Item, each)
 	for i := range batch {
 		batch[i] = items(t, "Hey Ana")[0]

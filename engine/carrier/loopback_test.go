@@ -2,13 +2,6 @@ package carrier
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -257,102 +250,6 @@ func matchReceipts(t *testing.T, w *watched, profile *Profile, n int) {
 	if failed == 0 || failed > n/2 {
 		t.Errorf("%d failed of about %d", failed, n/10)
 	}
-}
-
-// authority signs certificates for 127.0.0.1.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pool *x509.CertPool
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{pool: x509.NewCertPool()}
-	pair := a.sign(t, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-	a.cert, a.key = pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)
-	a.pool.AddCert(a.cert)
-	return a
-}
-
-func (a *authority) sign(t *testing.T, template *x509.Certificate) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber, template.NotAfter, template.Subject = big.NewInt(1), time.Now().Add(time.Hour), pkix.Name{CommonName: t.Name()}
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
-func TestTLSIsVerifiedOnBothSides(t *testing.T) {
-	ours, stranger := newAuthority(t), newAuthority(t)
-	server := ours.sign(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"smsc.example"}})
-	client := ours.sign(t, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	for _, test := range []struct {
-		name   string
-		config *tls.Config
-		bound  bool
-	}{
-		{"by the host's address", &tls.Config{RootCAs: ours.pool, Certificates: []tls.Certificate{client}}, true},
-		{"by its configured name", &tls.Config{RootCAs: ours.pool, Certificates: []tls.Certificate{client}, ServerName: "smsc.example"}, true},
-		{"of an unknown authority", &tls.Config{RootCAs: stranger.pool, Certificates: []tls.Certificate{client}}, false},
-		{"of another name", &tls.Config{RootCAs: ours.pool, Certificates: []tls.Certificate{client}, ServerName: "other.example"}, false},
-		{"without our certificate", &tls.Config{RootCAs: ours.pool}, false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-				Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var serving sync.WaitGroup
-			serving.Go(func() { answerBinds(listener) })
-			b := bindTo(t, listener.Addr().String(), test.config)
-			l, err := b.open(t.Context(), listener.Addr().String())
-			if (err == nil) != test.bound {
-				t.Errorf("bound: %v", err)
-			}
-			if err == nil {
-				ended, cancel := context.WithCancel(t.Context())
-				cancel()
-				_ = b.carry(ended, l) // Unbinds at once.
-			}
-			listener.Close()
-			serving.Wait()
-		})
-	}
-}
-
-func bindTo(t *testing.T, host string, config *tls.Config) *bind {
-	t.Helper()
-	inbound, err := NewInbound(InboundConfig{
-		Partitions: 1, Log: &fakeLog{}, Logger: quiet(),
-		Revokes: func(string, []byte) (string, bool) { return "", false }, Stop: func(_, _ message.Phone, _ int64, done func()) { done() },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	account := accountOf(t)
-	account.Hosts, account.TLS = []string{host}, config
-	pool, err := NewPool(PoolConfig{Accounts: []Account{account}, Attach: (&fakeEngine{}).Attach, Inbound: inbound, Logger: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pool.carriers[0].binds[0]
 }
 
 // answerBinds accepts one connection after the other, and every bind and unbind

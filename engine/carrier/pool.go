@@ -2,35 +2,43 @@ package carrier
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
+	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fanline/engine"
 	"fanline/smpp"
-	"fanline/smpp/session"
 )
 
 // Account is one account at an operator, with the binds to hold.
 type Account struct {
-	Name       string
-	Profile    *Profile
-	Hosts      []string    // host:port; binds are spread over them, and go to the next after a failure
-	TLS        *tls.Config // nil: plain TCP; without ServerName the host's name is verified
-	Kind       string      // transceiver (also where empty), transmitter or receiver
-	Binds      int
-	SystemID   string
-	Password   func() string // asked at each bind; nil: empty
-	SystemType string
-	Window     int // unanswered submits of one bind
+	Name    string
+	Profile *Profile
+	Hosts   []string // host:port
+	// Priority has every bind begin at the first host. Otherwise bind n begins at
+	// the n-th, round and round. See bind.next for what comes after a failure.
+	Priority     bool
+	TLS          *TLS       // nil: plain TCP
+	LocalAddress netip.Addr // to dial from; the zero Addr leaves it to the system
+	Kind         string     // transceiver (also where empty), transmitter, receiver or pair
+	Binds        int        // with pair: pairs, each a transmitter and a receiver
+	SystemID     string
+	Password     func() string // asked at each bind; nil: empty
+	SystemType   string        // the profile's where empty
+	Window       int           // unanswered submits of one bind
 	// Silence after which an enquire_link is sent, and how long an answer may
 	// take; 0: the session's own 30 s and 60 s.
 	EnquireLink, Response time.Duration
+	// ReconnectMin is the shortest pause before a bind comes back: some carriers
+	// refuse one that comes within 30 s. 0: 100 ms. ReconnectMax bounds the
+	// back-off; 0: 30 s.
+	ReconnectMin, ReconnectMax time.Duration
 }
 
 // Port is where the binds hand in what became of their parts; *engine.Port.
@@ -44,11 +52,15 @@ type Port interface {
 // PoolConfig says which binds to hold and what they are handed.
 type PoolConfig struct {
 	Accounts []Account
+	// Admin says which accounts begin disabled or draining, by name.
+	Admin map[string]Admin
 	// Attach tells the engine of a bind that is up: engine.Engine.Attach. Bind
-	// numbers count from 1 in each account and stay over reconnects.
+	// numbers count from 1 in each account and stay over reconnects. A bind that
+	// was drained is attached again when it may submit again.
 	Attach  func(carrier string, bind uint32, window int, conn engine.Bind) Port
 	Inbound *Inbound
-	// Dial opens TCP connections; net.Dialer's where nil.
+	// Dial opens TCP connections; net.Dialer's, from the account's local
+	// address, where nil.
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Drain  time.Duration // how long the end may wait for answers before it unbinds; 10 s where zero
 	Logger *slog.Logger  // slog.Default where nil
@@ -57,13 +69,31 @@ type PoolConfig struct {
 // Pool holds the binds of all accounts. Make it with NewPool.
 type Pool struct {
 	cfg      PoolConfig
-	carriers []*carrierBinds
+	carriers []*carrierBinds // fixed: the engine knows no others
+	taps     atomic.Pointer[[]*tap]
+	ended    chan struct{} // closed when Run returns
+
+	mu    sync.Mutex
+	start func(*bind) // while Run runs
+	all   sync.WaitGroup
 }
 
+// carrierBinds is one account with its binds. Nothing of it is touched for a
+// message: mu guards all that changes, of the binds too.
 type carrierBinds struct {
+	pool    *Pool
+	name    string
+	log     *slog.Logger
+	profile Current
+
+	mu      sync.Mutex
 	account Account
-	kind    smpp.CommandID
+	admin   Admin
+	since   time.Time // of admin
 	binds   []*bind
+	alarm   Alarm
+	changed chan struct{} // closed, and replaced, at every change that somebody may wait for
+	rebinds chan struct{} // holds one while Rebind runs
 }
 
 // NewPool checks the accounts; Run opens their binds.
@@ -71,34 +101,85 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 	if cfg.Attach == nil || cfg.Inbound == nil {
 		return nil, errors.New("carrier: Attach and Inbound must be set")
 	}
-	if cfg.Dial == nil {
-		cfg.Dial = (&net.Dialer{}).DialContext
-	}
 	if cfg.Drain == 0 {
 		cfg.Drain = 10 * time.Second
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	p := &Pool{cfg: cfg}
+	p := &Pool{cfg: cfg, ended: make(chan struct{})}
 	for _, a := range cfg.Accounts {
-		c := &carrierBinds{account: a}
-		known := choose(&c.kind, a.Kind, map[string]smpp.CommandID{
-			"": smpp.BindTransceiverID, "transceiver": smpp.BindTransceiverID,
-			"transmitter": smpp.BindTransmitterID, "receiver": smpp.BindReceiverID,
-		})
-		switch {
-		case !known:
-			return nil, fmt.Errorf("carrier: %s: bind %q: want transceiver, transmitter or receiver", a.Name, a.Kind)
-		case a.Profile == nil || len(a.Hosts) == 0 || a.Binds < 1 || a.Window < 1:
-			return nil, fmt.Errorf("carrier: %s: needs a profile, a host, a bind and a window", a.Name)
+		if err := a.check(); err != nil {
+			return nil, err
 		}
-		for i := range a.Binds {
-			c.binds = append(c.binds, newBind(p, c, i))
+		admin := cfg.Admin[a.Name]
+		if admin == "" {
+			admin = Enabled
+		}
+		if !admin.valid() {
+			return nil, fmt.Errorf("carrier: %s: admin state %q: want %s, %s or %s", a.Name, admin, Enabled, Draining, Disabled)
+		}
+		c := &carrierBinds{
+			pool: p, name: a.Name, log: cfg.Logger.With(slog.String("carrier", a.Name)), account: a, admin: admin, since: time.Now(),
+			changed: make(chan struct{}), rebinds: make(chan struct{}, 1),
+		}
+		c.profile.Set(a.Profile)
+		for i := range a.places() {
+			c.binds = append(c.binds, newBind(c, i))
 		}
 		p.carriers = append(p.carriers, c)
 	}
 	return p, nil
+}
+
+// The words of Account.Kind.
+const (
+	kindTransceiver = "transceiver"
+	kindTransmitter = "transmitter"
+	kindReceiver    = "receiver"
+	kindPair        = "pair"
+)
+
+// check refuses an account whose binds could not even be tried.
+func (a *Account) check() error {
+	switch {
+	case !slices.Contains([]string{"", kindTransceiver, kindTransmitter, kindReceiver, kindPair}, a.Kind):
+		return fmt.Errorf("carrier: %s: bind %q: want transceiver, transmitter, receiver or pair", a.Name, a.Kind)
+	case a.Profile == nil || len(a.Hosts) == 0 || a.Binds < 1 || a.Window < 1:
+		return fmt.Errorf("carrier: %s: needs a profile, a host, a bind and a window", a.Name)
+	}
+	return nil
+}
+
+// places is how many sessions the account is to have.
+func (a *Account) places() int {
+	if a.Kind == kindPair {
+		return 2 * a.Binds
+	}
+	return a.Binds
+}
+
+// command is the bind that the i-th place sends: of a pair first comes the
+// transmitter, then the receiver.
+func (a *Account) command(i int) smpp.CommandID {
+	switch {
+	case a.Kind == kindTransmitter, a.Kind == kindPair && i%2 == 0:
+		return smpp.BindTransmitterID
+	case a.Kind == kindReceiver, a.Kind == kindPair:
+		return smpp.BindReceiverID
+	}
+	return smpp.BindTransceiverID
+}
+
+// home is the host at which the i-th place begins: both of a pair at the same.
+func (a *Account) home(i int) int {
+	if a.Priority {
+		return 0
+	}
+	if a.Kind == kindPair {
+		i /= 2
+	}
+	return i % len(a.Hosts)
 }
 
 // Run holds the binds until ctx ends. Then each takes no more submits, waits
@@ -106,66 +187,37 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 // delivered, unbinds and closes. Nothing else ends it: a carrier that refuses
 // is tried again for ever.
 func (p *Pool) Run(ctx context.Context) error {
-	var all sync.WaitGroup
+	defer close(p.ended)
+	p.mu.Lock()
+	p.start = func(b *bind) { p.all.Go(func() { b.run(ctx) }) }
 	for _, c := range p.carriers {
+		c.mu.Lock()
 		for _, b := range c.binds {
-			all.Go(func() { b.run(ctx) })
+			p.start(b)
 		}
+		c.mu.Unlock()
 	}
-	all.Wait()
+	p.mu.Unlock()
+	<-ctx.Done()
+	p.mu.Lock()
+	p.start = nil // What Reload adds from now on never starts.
+	p.mu.Unlock()
+	p.all.Wait()
 	return nil
 }
 
-// CarrierState is a snapshot of the binds of one account.
-type CarrierState struct {
-	Name  string      `json:"name"`
-	Up    int         `json:"up"`
-	Binds []BindState `json:"binds"`
-}
-
-// BindState is a snapshot of one bind.
-type BindState struct {
-	Bind      uint32        `json:"bind"`
-	Kind      string        `json:"kind"`
-	Host      string        `json:"host"` // that it is bound to, or was tried last
-	Peer      string        `json:"peer"` // the SMSC's system_id
-	Up        bool          `json:"up"`
-	Refused   bool          `json:"refused"` // bind-fatal: somebody must change the configuration
-	Since     time.Time     `json:"since"`   // when it came up or went down
-	Bound     uint64        `json:"bound"`   // how often since the start
-	Window    int           `json:"window"`
-	Inflight  int           `json:"inflight"`
-	LastError string        `json:"last_error,omitempty"`
-	Stats     session.Stats `json:"-"` // of all its sessions together, for metrics
-}
-
-// State returns a snapshot, in the order of the accounts.
-func (p *Pool) State() []CarrierState {
-	states := make([]CarrierState, len(p.carriers))
-	for i, c := range p.carriers {
-		states[i].Name = c.account.Name
-		for _, b := range c.binds {
-			s := b.snapshot()
-			if s.Up {
-				states[i].Up++
-			}
-			states[i].Binds = append(states[i].Binds, s)
+// find returns an account by its name.
+func (p *Pool) find(name string) (*carrierBinds, error) {
+	for _, c := range p.carriers {
+		if c.name == name {
+			return c, nil
 		}
 	}
-	return states
+	return nil, fmt.Errorf("%w: %q", ErrNoCarrier, name)
 }
 
-// Healthy returns nil when every account has a bind that is up, and otherwise
-// names those that have none.
-func (p *Pool) Healthy() error {
-	var down []string
-	for _, c := range p.State() {
-		if c.Up == 0 {
-			down = append(down, c.Name)
-		}
-	}
-	if len(down) == 0 {
-		return nil
-	}
-	return fmt.Errorf("no bind is up at %s", strings.Join(down, ", "))
+// notify wakes whoever waits for a change. c.mu is held.
+func (c *carrierBinds) notify() {
+	close(c.changed)
+	c.changed = make(chan struct{})
 }

@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,20 @@ type Settings struct {
 	States              map[string]string // receipt state to delivered, failed, expired or pending
 	Statuses            map[string]string // status, as 0x58, to throttle, transient, permanent, sender or session
 	KeyTLV              int               // vendor TLV with the message key; 0: none
+	// What each bind says of itself (SMPP 3.4 §4.1): system_type where the account
+	// has none, interface_version (0: 0x34), and which of our addresses it serves.
+	SystemType       string
+	InterfaceVersion int
+	Range            Address
+	AddressRange     string
+}
+
+// greeting is what each bind says of itself.
+type greeting struct {
+	systemType   string
+	version      byte
+	address      Address
+	addressRange string
 }
 
 // Profile is how one make of carrier reads the specification. It does not
@@ -40,7 +55,13 @@ type Profile struct {
 	states                         map[string]message.State
 	statuses                       map[smpp.Status]smpp.Class
 	keyTag                         smpp.Tag
+	greeting                       greeting
+	settings                       Settings // that it was made of
 }
+
+// same tells whether two profiles were made of the same words.
+func (p *Profile) same(q *Profile) bool { return p == q || reflect.DeepEqual(p.settings, q.settings) }
+
 
 // alphabet is what data_coding 0 means to a carrier.
 type alphabet byte
@@ -55,7 +76,8 @@ const (
 func NewProfile(s Settings) (*Profile, error) {
 	p := &Profile{
 		name: s.Name, source: s.Source, destination: s.Destination, shortCode: Address{TON: smpp.TONNetworkSpecific},
-		country: s.CountryCode, states: map[string]message.State{}, statuses: map[smpp.Status]smpp.Class{}, keyTag: smpp.Tag(s.KeyTLV),
+		country: s.CountryCode, states: map[string]message.State{}, statuses: map[smpp.Status]smpp.Class{}, keyTag: smpp.Tag(s.KeyTLV), settings: s,
+		greeting: greeting{systemType: s.SystemType, version: byte(s.InterfaceVersion), address: s.Range, addressRange: s.AddressRange},
 	}
 	if s.ShortCode != nil {
 		p.shortCode = *s.ShortCode
@@ -121,13 +143,35 @@ func choose[T any](to *T, word string, words map[string]T) bool {
 }
 
 // Profiles finds a carrier's profile by the carrier's name; the methods are
-// what engine.Config and community/conversation are handed.
-type Profiles map[string]*Profile
+// what engine.Config and community/conversation are handed. The carriers stay
+// those of NewProfiles; what each of them has may be replaced at any time.
+type Profiles map[string]*Current
+
+// NewProfiles returns Profiles of these carriers.
+func NewProfiles(byCarrier map[string]*Profile) Profiles {
+	ps := make(Profiles, len(byCarrier))
+	for name, p := range byCarrier {
+		ps[name] = NewCurrent(p)
+	}
+	return ps
+}
+
+// get returns the carrier's profile now; nil where it is not configured.
+func (ps Profiles) get(carrier string) *Profile {
+	if c := ps[carrier]; c != nil {
+		return c.Get()
+	}
+	return nil
+}
+
+// Encoder returns an encoder for the carrier, which must be configured. It
+// follows the carrier's profile.
+func (ps Profiles) Encoder(carrier string) *Encoder { return newEncoder(ps[carrier]) }
 
 // Receipt reads a receipt of a carrier; false: it is none, or the carrier is
 // not configured.
 func (ps Profiles) Receipt(carrier string, pdu []byte) (engine.Receipt, bool) {
-	p := ps[carrier]
+	p := ps.get(carrier)
 	if p == nil {
 		return engine.Receipt{}, false
 	}
@@ -137,7 +181,7 @@ func (ps Profiles) Receipt(carrier string, pdu []byte) (engine.Receipt, bool) {
 // CanonicalID is Profile.CanonicalID of a carrier, and id itself where the
 // carrier is not configured.
 func (ps Profiles) CanonicalID(carrier string, id []byte) []byte {
-	p := ps[carrier]
+	p := ps.get(carrier)
 	if p == nil {
 		return id
 	}
@@ -147,7 +191,7 @@ func (ps Profiles) CanonicalID(carrier string, id []byte) []byte {
 // Text is Profile.Text of a carrier; where it is not configured, data_coding
 // means what the specification says.
 func (ps Profiles) Text(carrier string, pdu []byte) (string, Part, error) {
-	p := ps[carrier]
+	p := ps.get(carrier)
 	if p == nil {
 		p = &Profile{}
 	}

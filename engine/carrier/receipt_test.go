@@ -269,7 +269,7 @@ func TestTextsAndTheirPartsAreRead(t *testing.T) {
 }
 
 func TestUnknownCarriersGetTheSpecification(t *testing.T) {
-	ps := Profiles{"acme": profileOf(t, nil)}
+	ps := NewProfiles(map[string]*Profile{"acme": profileOf(t, nil)})
 	pdu := receiptPDU(t, "DELIVRD", nil)
 	if r, ok := ps.Receipt("acme", pdu); !ok || r.State != message.Delivered {
 		t.Errorf("%+v, %v", r, ok)
