@@ -62,7 +62,6 @@ type Profile struct {
 // same tells whether two profiles were made of the same words.
 func (p *Profile) same(q *Profile) bool { return p == q || reflect.DeepEqual(p.settings, q.settings) }
 
-
 // alphabet is what data_coding 0 means to a carrier.
 type alphabet byte
 

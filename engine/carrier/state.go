@@ -26,13 +26,13 @@ type BindState struct {
 	Host         string        `json:"host"` // that it is bound to, or was tried last
 	Peer         string        `json:"peer"` // the SMSC's system_id
 	Up           bool          `json:"up"`
-	Refused      bool          `json:"refused"`                  // bind-fatal: somebody must change the configuration
-	RefusedSince time.Time     `json:"refused_since,omitzero"`   // since when every attempt was refused, for whatever reason
-	Since        time.Time     `json:"since"`                    // when it came up or went down
-	Retry        time.Time     `json:"retry,omitzero"`           // of one that is down: when it tries again
-	Bound        uint64        `json:"bound"`                    // how often since the start
-	Window       int           `json:"window"`                   // that the engine may use
-	Congestion   int8          `json:"congestion_state"`         // the last of SMPP 5.0 §4.8.4.18, -1 if none
+	Refused      bool          `json:"refused"`                // bind-fatal: somebody must change the configuration
+	RefusedSince time.Time     `json:"refused_since,omitzero"` // since when every attempt was refused, for whatever reason
+	Since        time.Time     `json:"since"`                  // when it came up or went down
+	Retry        time.Time     `json:"retry,omitzero"`         // of one that is down: when it tries again
+	Bound        uint64        `json:"bound"`                  // how often since the start
+	Window       int           `json:"window"`                 // that the engine may use
+	Congestion   int8          `json:"congestion_state"`       // the last of SMPP 5.0 §4.8.4.18, -1 if none
 	Inflight     int           `json:"inflight"`
 	LastError    string        `json:"last_error,omitempty"`
 	Stats        session.Stats `json:"-"` // of all its sessions together, for metrics
