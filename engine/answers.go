@@ -236,7 +236,7 @@ func (e *Engine) expectID(p *partition, c *carrier, h handleOf, id []byte) {
 	w := p.table.At(h)
 	w.Left++
 	key := receipts.Key(c.index, e.cfg.CanonicalID(c.name, id))
-	if p.table.Expect(key, h) {
+	if p.table.Expect(key, h, 1) {
 		e.stats.IDsReused++
 		e.cfg.Logger.Warn("a carrier used a message id again whose receipt is still to come", slog.String("carrier", c.name))
 	}

@@ -5,6 +5,7 @@ import (
 
 	"fanline/engine/message"
 	"fanline/engine/receipts"
+	"fanline/engine/route"
 	"fanline/pipeline/record"
 )
 
@@ -26,6 +27,7 @@ type partition struct {
 	heard     map[handleOf][]parked // receipts of messages whose other parts have none yet
 	uncertain map[message.Phone]*doubt
 	recent    map[message.ID]recent // one-to-one messages taken up
+	learned   *route.Learned        // ways that deliveries showed; nil: none yet
 
 	jobs         []*job
 	jobsNext     int64 // offset after the last job record read
@@ -256,7 +258,7 @@ func (e *Engine) oldestOpen(p *partition) int64 {
 			oldest = min(oldest, f.o.since)
 		}
 	}
-	p.table.Each(func(w *receipts.Waiting) {
+	p.table.Each(func(_ handleOf, w *receipts.Waiting) {
 		oldest = min(oldest, w.Offset)
 	})
 	for _, d := range p.uncertain {

@@ -59,11 +59,13 @@ func (e *Engine) receipt(p *partition, c *carrier, rc *Receipt, at int64) {
 		return
 	}
 	key := receipts.Key(c.index, e.cfg.CanonicalID(c.name, rc.ID))
-	h, ok := p.table.Take(key)
-	if !ok {
+	en, ok := p.table.Find(key)
+	h := en.Handle
+	if !ok || p.table.At(h) == nil {
 		e.unmatched(p, c, key, rc, at)
 		return
 	}
+	p.table.Forget(en)
 	e.stats.ReceiptsMatched++
 	p.seen.Add(key)
 	w := p.table.At(h)

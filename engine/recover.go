@@ -269,7 +269,7 @@ func (r *recovery) expect(offset int64, o *record.Outcome) {
 	if w := r.p.table.At(part.handle); w != nil {
 		w.Left++
 		key := receipts.Key(w.Carrier, r.e.cfg.CanonicalID(m.Carrier, o.MessageID))
-		r.p.table.Expect(key, part.handle)
+		r.p.table.Expect(key, part.handle, 1)
 		// Once the message is final, a receipt that is read or sent again must
 		// not pass for that of an uncertain message to the same phone.
 		r.p.seen.Add(key)

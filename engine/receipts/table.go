@@ -45,9 +45,26 @@ func Key(carrier uint16, id []byte) uint64 {
 
 const tombstone = 1 // marks a place in the table whose key is gone
 
+// place is one of a Table's: an id, and the part of a message that has it. The
+// upper bits of index hold the part less one, the rest the message's slot.
 type place struct {
-	key    uint64 // 0: free
-	handle Handle
+	key        uint64 // 0: free
+	index, gen uint32
+}
+
+const (
+	partShift = 27 // room for 134 million messages of 32 parts
+	indexMask = 1<<partShift - 1
+)
+
+func (p *place) handle() Handle { return Handle{p.index & indexMask, p.gen} }
+
+// Entry is where an id stands in a Table, until the next Expect.
+type Entry struct {
+	Handle Handle
+	Part   uint8 // from 1
+	key    uint64
+	at     int
 }
 
 // Table correlates ids with waiting messages: open addressing that starts
@@ -64,7 +81,8 @@ type Table struct {
 // Len returns how many messages wait.
 func (t *Table) Len() int { return len(t.slots) - len(t.free) }
 
-// Add takes a message in; its ids follow with Expect.
+// Add takes a message in; its ids follow with Expect. There is room for 134
+// million, far beyond what fits into memory.
 func (t *Table) Add(w Waiting) Handle {
 	var i uint32
 	if n := len(t.free); n > 0 {
@@ -98,49 +116,94 @@ func (t *Table) Free(h Handle) {
 	}
 }
 
-// Expect makes an id find the message. It reports whether another waiting
-// message had the same id: a carrier that uses ids again, whose older message
-// can no longer be told apart.
-func (t *Table) Expect(key uint64, h Handle) (reused bool) {
+// Expect makes an id find a part, from 1, of the message. It reports whether
+// another waiting message has the same id, as a carrier's that uses ids again:
+// then both are found by it, and something else has to tell them apart.
+func (t *Table) Expect(key uint64, h Handle, part uint8) (reused bool) {
 	if (t.used+1)*2 > len(t.places) {
 		t.grow()
 	}
 	mask := uint64(len(t.places) - 1)
+	room := -1
 	for i := key & mask; ; i = (i + 1) & mask {
-		switch p := &t.places[i]; p.key {
-		case 0:
-			*p = place{key, h}
-			t.used++
+		p := &t.places[i]
+		switch {
+		case p.key == 0:
+			if room < 0 {
+				room = int(i)
+				t.used++
+			}
+			t.places[room] = place{key, h.index | uint32(part-1)<<partShift, h.gen}
 			t.keys++
-			return false
-		case key:
-			reused = t.At(p.handle) != nil
-			p.handle = h
 			return reused
+		case p.key == tombstone:
+			if room < 0 {
+				room = int(i)
+			}
+		case p.key == key && t.At(p.handle()) == nil: // Of a message that is over.
+			p.key = tombstone
+			t.keys--
+			if room < 0 {
+				room = int(i)
+			}
+		case p.key == key:
+			reused = reused || p.handle() != h
 		}
 	}
 }
 
-// Take finds the message of an id and forgets the id.
-func (t *Table) Take(key uint64) (Handle, bool) {
+// Find returns the first entry of an id; Next those that follow. The message of
+// an entry may have been freed.
+func (t *Table) Find(key uint64) (Entry, bool) {
 	if t.keys == 0 {
-		return Handle{}, false
+		return Entry{}, false
 	}
+	return t.from(key, key&uint64(len(t.places)-1))
+}
+
+// Next returns the entry of the same id after e.
+func (t *Table) Next(e Entry) (Entry, bool) {
+	return t.from(e.key, uint64(e.at+1)&uint64(len(t.places)-1))
+}
+
+func (t *Table) from(key, i uint64) (Entry, bool) {
 	mask := uint64(len(t.places) - 1)
-	for i := key & mask; ; i = (i + 1) & mask {
+	for ; ; i = (i + 1) & mask {
 		switch p := &t.places[i]; p.key {
 		case 0:
-			return Handle{}, false
+			return Entry{}, false
 		case key:
-			h := p.handle
-			if t.places[(i+1)&mask].key == 0 {
-				*p = place{} // The end of a chain leaves no tombstone.
-				t.used--
-			} else {
-				*p = place{key: tombstone}
-			}
+			return Entry{Handle: p.handle(), Part: uint8(p.index>>partShift) + 1, key: key, at: int(i)}, true
+		}
+	}
+}
+
+// Forget takes an entry out.
+func (t *Table) Forget(e Entry) {
+	if e.at >= len(t.places) {
+		return
+	}
+	p := &t.places[e.at]
+	if p.key != e.key || p.handle() != e.Handle {
+		return
+	}
+	if t.places[(e.at+1)&(len(t.places)-1)].key == 0 {
+		*p = place{} // The end of a chain leaves no tombstone.
+		t.used--
+	} else {
+		*p = place{key: tombstone}
+	}
+	t.keys--
+}
+
+// Purge takes the ids of freed messages out and tells of each. It goes over the
+// whole table.
+func (t *Table) Purge(gone func(key uint64, h Handle)) {
+	for i := range t.places {
+		if p := &t.places[i]; p.key > tombstone && t.At(p.handle()) == nil {
+			gone(p.key, p.handle())
+			*p = place{key: tombstone}
 			t.keys--
-			return h, t.At(h) != nil
 		}
 	}
 }
@@ -161,10 +224,10 @@ func (t *Table) Sweep(now int64, n int, expired func(Handle, *Waiting)) {
 }
 
 // Each calls visit with every waiting message.
-func (t *Table) Each(visit func(*Waiting)) {
+func (t *Table) Each(visit func(Handle, *Waiting)) {
 	for i := range t.slots {
-		if t.slots[i].used {
-			visit(&t.slots[i])
+		if w := &t.slots[i]; w.used {
+			visit(Handle{uint32(i), w.gen}, w)
 		}
 	}
 }
@@ -174,7 +237,7 @@ func (t *Table) grow() {
 	old := t.places
 	live := 0
 	for i := range old {
-		if old[i].key > tombstone && t.At(old[i].handle) != nil {
+		if old[i].key > tombstone && t.At(old[i].handle()) != nil {
 			live++
 		}
 	}
@@ -185,7 +248,7 @@ func (t *Table) grow() {
 	t.places, t.used, t.keys = make([]place, size), live, live
 	mask := uint64(size - 1)
 	for i := range old {
-		if old[i].key <= tombstone || t.At(old[i].handle) == nil {
+		if old[i].key <= tombstone || t.At(old[i].handle()) == nil {
 			continue
 		}
 		j := old[i].key & mask
@@ -214,51 +277,4 @@ func Join(worst, state message.State) message.State {
 		return state
 	}
 	return worst
-}
-
-// Seen remembers the ids of messages that became final, so that a receipt that
-// comes again is known for a repetition. It holds the last ones in two
-// generations of open addressing, which start small.
-type Seen struct {
-	limit    int
-	now, old []uint64 // power of two, at most half full; 0: free
-	used     int      // of now
-}
-
-// NewSeen remembers at least the last limit ids and at most twice as many.
-func NewSeen(limit int) *Seen { return &Seen{limit: limit} }
-
-// Add remembers an id.
-func (s *Seen) Add(key uint64) {
-	if s.used >= s.limit {
-		s.old, s.now, s.used = s.now, make([]uint64, len(s.now)), 0
-	}
-	if (s.used+1)*2 > len(s.now) {
-		grown := make([]uint64, max(64, 2*len(s.now)))
-		for _, k := range s.now {
-			if k != 0 {
-				*probe(grown, k) = k
-			}
-		}
-		s.now = grown
-	}
-	if p := probe(s.now, key); *p == 0 {
-		*p = key
-		s.used++
-	}
-}
-
-// Has tells whether an id is remembered.
-func (s *Seen) Has(key uint64) bool {
-	return len(s.now) > 0 && *probe(s.now, key) == key || len(s.old) > 0 && *probe(s.old, key) == key
-}
-
-// probe returns the place of a key, or the free one where it belongs.
-func probe(table []uint64, key uint64) *uint64 {
-	mask := uint64(len(table) - 1)
-	for i := key & mask; ; i = (i + 1) & mask {
-		if table[i] == key || table[i] == 0 {
-			return &table[i]
-		}
-	}
 }
