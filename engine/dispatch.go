@@ -78,7 +78,7 @@ func (e *Engine) recipient(l *lane, at place, ms int64) *outgoing {
 	o := &outgoing{
 		p: h.bc.p, n: l.n, lane: l, bc: h.bc, job: h.job, epoch: b.Epoch, policy: b.Policy, validity: b.Validity, deadline: b.Deadline,
 		from: from, first: first, resent: from == message.Uncertain, // A third attempt is not made.
-		block: b, place: i,
+		block: b, place: i, hint: b.HintOf(i),
 		msg: record.Message{
 			Number: b.Number, Class: message.ClassBroadcast, Broadcast: b.Broadcast, Rank: rank,
 			Member: r.Member, Phone: r.Phone, Attributes: r.Attributes,

@@ -23,9 +23,11 @@ type Engine struct {
 	numbers     map[message.Phone]*number
 	order       []*number // of Config.Numbers
 	lanes       []*lane   // of all numbers, one after another
-	routed      bool      // routes or limits changed: what waits may have another way
-	toTake      int       // of lanes: the first to take messages up in this turn
-	toWrite     int       // … to write
+	routes      routing
+	ways        []*lane // room for lanesOf
+	routed      bool    // routes or limits changed: what waits may have another way
+	toTake      int     // of lanes: the first to take messages up in this turn
+	toWrite     int     // … to write
 	carriers    []*carrier
 	flights     []flight
 	free        []uint32
@@ -90,7 +92,11 @@ func New(cfg Config) (*Engine, error) {
 		number := &number{phone: n.Phone, index: uint16(i), limit: throttle.New(n.Limit, now), stopped: map[message.Phone]int64{}}
 		for _, name := range n.Carriers {
 			c := byName[name]
-			number.lanes = append(number.lanes, &lane{n: number, c: c, pace: throttle.NewPace(ceiling(n.Limit, c.limit.Rate()))})
+			number.lanes = append(number.lanes, &lane{n: number, c: c, place: len(number.lanes), pace: throttle.NewPace(ceiling(n.Limit, c.limit.Rate()))})
+		}
+		number.over = make([]*lane, len(e.carriers))
+		for _, l := range number.lanes {
+			number.over[l.c.index] = l
 		}
 		e.numbers[n.Phone] = number
 		e.order = append(e.order, number)

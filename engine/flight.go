@@ -19,7 +19,7 @@ type outgoing struct {
 	deadline int64         // Unix ms
 	at       int64         // Unix ms of what a one-to-one message answers
 	text     string        // of a one-to-one message
-	hint     string        // the carrier that is known to reach it
+	hint     record.Hint   // what is known of the way to it
 	block    *record.Block // of a broadcast's, with its place there
 	place    int
 

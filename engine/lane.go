@@ -13,8 +13,9 @@ import (
 // lane is what one number sends over one carrier. A lane that cannot go on
 // holds no other back.
 type lane struct {
-	n *number
-	c *carrier
+	n     *number
+	c     *carrier
+	place int // among the number's
 
 	waiting [message.Classes]fifo[*outgoing] // to be intended (again)
 	places  fifo[place]                      // of broadcasts, behind waiting[ClassBroadcast]

@@ -12,6 +12,7 @@ type number struct {
 	phone   message.Phone
 	index   uint16
 	lanes   []*lane // in the order of preference that the configuration gives
+	over    []*lane // the same by index of the carrier; nil where it doesn't use it
 	limit   *throttle.Limit
 	revoked consent.Set
 	stopped map[message.Phone]int64 // recent revocations: Unix ms of the STOP

@@ -114,14 +114,15 @@ func (e *Engine) single(p *partition, s *record.Single, job *job, now time.Time)
 	job.open = 1
 	o := &outgoing{
 		p: p, job: job, policy: s.Policy, validity: s.Validity, deadline: s.Deadline, at: s.At, text: s.Text, queued: true,
-		msg: record.Message{Number: s.Number, Class: s.Class, ID: s.ID, Member: s.Member, Phone: s.Phone, Attributes: s.Attributes},
+		hint: s.Hint,
+		msg:  record.Message{Number: s.Number, Class: s.Class, ID: s.ID, Member: s.Member, Phone: s.Phone, Attributes: s.Attributes},
 	}
 	if o.n = e.numbers[s.Number]; o.n == nil || len(o.n.lanes) == 0 {
 		e.decide(o, message.Suppressed, message.ReasonRoute, ms)
 		return
 	}
 	if e.sendable(o, ms) {
-		o.lane = e.choose(o.n, o.msg.Phone, o.hint)
+		o.lane = e.choose(o.n, o.p, o.msg.Phone, o.hint)
 		o.lane.waiting[s.Class].push(o)
 	}
 }

@@ -319,7 +319,7 @@ func boolToInt(b bool) int {
 func (e *Engine) requeue(o *outgoing, now time.Time) {
 	o.queued = true
 	if !o.lane.usable() && o.flying == 0 && o.out == 0 {
-		o.lane = e.choose(o.n, o.msg.Phone, o.hint)
+		o.lane = e.choose(o.n, o.p, o.msg.Phone, o.hint)
 	}
 	if o.notUntil > now.UnixMilli() {
 		o.lane.delayed = append(o.lane.delayed, o)

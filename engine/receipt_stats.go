@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+
+	"fanline/engine/receipts"
+)
+
+// IDForm is how the receipts of a carrier write the ids of its responses.
+// Blanks, case and leading zeros never count.
+type IDForm uint8
+
+// The forms that are told apart, in the order in which they are tried.
+const (
+	IDSame    IDForm = iota // the base is the same in both
+	IDDecimal               // receipts are decimal, responses hexadecimal
+	IDHex                   // receipts are hexadecimal, responses decimal
+	IDForms   = 3
+)
+
+// String returns the name used in profiles, JSON and metrics.
+func (f IDForm) String() string {
+	switch f {
+	case IDSame:
+		return "same"
+	case IDDecimal:
+		return "hex_to_decimal"
+	case IDHex:
+		return "decimal_to_hex"
+	}
+	return "unknown"
+}
+
+// MarshalText writes the form of String.
+func (f IDForm) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// PartsReceipt says for which parts of a text in several a carrier sends
+// receipts.
+type PartsReceipt uint8
+
+// What stands for the receipts of all parts.
+const (
+	EveryPart PartsReceipt = iota // nothing: each has one
+	LastPart                      // that of the last one
+	FirstPart                     // that of the first one
+	AnyPart                       // any one
+)
+
+// CarrierReceipts is what became of a carrier's receipts since the engine
+// started, and how the carrier writes ids. Every receipt that was read counts
+// once, in one of the first eight, or is in Parked. No receipt is ever without.
+type CarrierReceipts struct {
+	Carrier      string `json:"carrier"`
+	Matched      int64  `json:"matched"`      // at once
+	Joined       int64  `json:"joined"`       // having been parked for a while
+	Settled      int64  `json:"settled"`      // uncertain messages' parts, by phone and time
+	Repeated     int64  `json:"repeated"`     // came before, or after another final one
+	Late         int64  `json:"late"`         // its message had been decided without it
+	Unmatched    int64  `json:"unmatched"`    // parked until its time was over
+	Intermediate int64  `json:"intermediate"` // says nothing final
+	Unreadable   int64  `json:"unreadable"`
+
+	Parked    int64 `json:"parked"`     // now
+	ByPhone   int64 `json:"by_phone"`   // of those matched: without an id
+	Astray    int64 `json:"astray"`     // … filed under another phone, or under none
+	Ambiguous int64 `json:"ambiguous"`  // of those parked: more than one message could be meant
+	IDsReused int64 `json:"ids_reused"` // ids of responses that another message had shortly before or still has
+
+	Form      IDForm         `json:"form"`          // tried first
+	Detected  bool           `json:"form_detected"` // … because receipts have shown it
+	ByForm    [IDForms]int64 `json:"by_form"`       // matches by the form of their id: same, hex_to_decimal, decimal_to_hex
+	Responses receipts.Style `json:"responses"`     // what ids look like there
+	Receipts  receipts.Style `json:"receipts"`
+}
+
+// MatchRate is the share of final receipts that found their message; 1 where
+// there were none. What came again or too late doesn't count.
+func (r *CarrierReceipts) MatchRate() float64 {
+	found := r.Matched + r.Joined + r.Settled
+	if all := found + r.Unmatched + r.Parked; all > 0 {
+		return float64(found) / float64(all)
+	}
+	return 1
+}
+
+// liveReceipts is what other goroutines read of them.
+type liveReceipts struct {
+	v atomic.Pointer[[]CarrierReceipts]
+}
+
+// Receipts returns what became of each carrier's receipts, in the order of the
+// configuration, as of a moment ago.
+func (e *Engine) Receipts() []CarrierReceipts {
+	if all := e.heard.v.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// incoming is what an engine learns of a carrier by its receipts.
+type incoming struct {
+	stats   CarrierReceipts
+	detect  bool   // the form of ids is to be found out
+	last    IDForm // of the last match
+	streak  int    // matches of that form in a row
+	learned int    // grows when something was learned that may find what is parked
+	astray  bool   // receipts come filed under other phones than their messages
+	noIDs   bool   // receipts come without ids: messages are found by phone too
+	recent  *receipts.Seen
+	warned  time.Time // when reuse of ids was last spoken of
+}
+
+const (
+	sureAfter   = 8       // matches of a form in a row, until it alone is tried
+	recentIDs   = 1 << 12 // of a carrier, for noticing at once that it uses them again
+	styleWhole  = 1000    // ids are looked at one by one, and then
+	styleSample = 64      // one in so many
+)
+
+// sure tells whether the form of ids needs no more finding out.
+func (in *incoming) sure() bool { return !in.detect || in.stats.Detected }
+
+// trusted tells whether the form tried first is more than a guess.
+func (in *incoming) trusted() bool { return !in.detect || in.stats.ByForm[in.stats.Form] > 0 }
+
+// learn takes note of a match; clear: in no other form would the id have been
+// the same.
+func (in *incoming) learn(form IDForm, clear bool) {
+	in.stats.ByForm[form]++
+	if !in.detect || !clear {
+		return
+	}
+	if in.streak++; form != in.last {
+		in.last, in.streak = form, 1
+	}
+	if s := &in.stats; in.streak >= sureAfter && (!s.Detected || s.Form != form) {
+		s.Form, s.Detected = form, true
+		in.learned++
+	} else if !s.Detected && s.ByForm[form] > s.ByForm[s.Form] {
+		s.Form = form
+	}
+}
+
+// look has a style see some of many ids.
+func look(s *receipts.Style, n int64, id []byte) {
+	if n < styleWhole || n%styleSample == 0 {
+		s.Observe(id)
+	}
+}
+
+// publishReceipts renews what other goroutines see, a few times a second.
+func (e *Engine) publishReceipts(now time.Time) {
+	if now.Before(e.heard.next) {
+		return
+	}
+	e.heard.next = now.Add(100 * time.Millisecond)
+	e.heard.renew(e)
+}
