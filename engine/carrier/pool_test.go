@@ -36,6 +36,12 @@ func accountOf(t testing.TB) Account {
 
 func newRig(t testing.TB, smsc *fakeSMSC, change func(*Account)) *rig {
 	t.Helper()
+	return newRigAs(t, smsc, nil, change)
+}
+
+// newRigAs begins with what operators want of the carriers.
+func newRigAs(t testing.TB, smsc *fakeSMSC, admin map[string]Admin, change func(*Account)) *rig {
+	t.Helper()
 	r := &rig{t: t, smsc: smsc, engine: &fakeEngine{}, house: newHouse(t, nil), ended: make(chan error, 1)}
 	smsc.t = t
 	account := accountOf(t)
@@ -44,7 +50,7 @@ func newRig(t testing.TB, smsc *fakeSMSC, change func(*Account)) *rig {
 	}
 	var err error
 	r.pool, err = NewPool(PoolConfig{
-		Accounts: []Account{account}, Attach: r.engine.Attach, Inbound: r.house.in, Dial: smsc.Dial, Logger: quiet(),
+		Accounts: []Account{account}, Admin: admin, Attach: r.engine.Attach, Inbound: r.house.in, Dial: smsc.Dial, Logger: quiet(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"fanline/smpp"
@@ -67,11 +66,7 @@ func (p *Pool) others(t *tap, with bool) *[]*tap {
 
 // tapped wraps a connection so that taps see what passes.
 func (p *Pool) tapped(carrier string, bind uint32, conn net.Conn) net.Conn {
-	t := &tappedConn{Conn: conn, pool: p, frame: Frame{Carrier: carrier, Bind: bind, Local: addrPort(conn.LocalAddr()), Remote: addrPort(conn.RemoteAddr())}}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		return &tappedTCP{t, tcp}
-	}
-	return t
+	return &tappedConn{Conn: conn, pool: p, frame: Frame{Carrier: carrier, Bind: bind, Local: addrPort(conn.LocalAddr()), Remote: addrPort(conn.RemoteAddr())}}
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
@@ -80,16 +75,6 @@ func addrPort(a net.Addr) netip.AddrPort {
 	}
 	return netip.AddrPort{} // A pipe of a test.
 }
-
-// tappedTCP keeps what sessions look into: whether the socket has something to
-// read.
-type tappedTCP struct {
-	*tappedConn
-	tcp *net.TCPConn
-}
-
-// SyscallConn is part of syscall.Conn.
-func (t *tappedTCP) SyscallConn() (syscall.RawConn, error) { return t.tcp.SyscallConn() }
 
 // tappedConn is used by one reader and one writer.
 type tappedConn struct {
@@ -106,12 +91,16 @@ func (t *tappedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write is part of net.Conn.
+// Write is part of net.Conn. Taps see what is about to be written, so that no
+// answer is seen before its request.
 func (t *tappedConn) Write(b []byte) (int, error) {
-	n, err := t.Conn.Write(b)
-	t.see(&t.out, b[:n], true)
-	return n, err
+	t.see(&t.out, b, true)
+	return t.Conn.Write(b)
 }
+
+// Under returns the connection itself, into which sessions look for what is
+// still to be read.
+func (t *tappedConn) Under() net.Conn { return t.Conn }
 
 // see cuts octets into PDUs for the taps.
 func (t *tappedConn) see(f *framer, b []byte, out bool) {
