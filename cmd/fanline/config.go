@@ -19,6 +19,8 @@ type Config struct {
 	Sending    SendingConfig    `yaml:"sending"`
 	Carriers   []CarrierConfig  `yaml:"carriers"`
 	Numbers    []NumberConfig   `yaml:"numbers"`
+	Routes     RoutesConfig     `yaml:"routes"`
+	Lookup     LookupConfig     `yaml:"lookup"`
 }
 
 // LogConfig names the Kafka brokers; none means the embedded one.
@@ -89,11 +91,12 @@ type TLSConfig struct {
 
 // NumberConfig is one sender of a leader.
 type NumberConfig struct {
-	Number         string   `yaml:"number"`
-	Kind           string   `yaml:"kind"`
-	Leader         string   `yaml:"leader"`
-	Carriers       []string `yaml:"carriers"`
-	LimitPerSecond int      `yaml:"limit_per_second"`
+	Number         string      `yaml:"number"`
+	Kind           string      `yaml:"kind"`
+	Leader         string      `yaml:"leader"`
+	Carriers       []string    `yaml:"carriers"`
+	LimitPerSecond int         `yaml:"limit_per_second"`
+	Retry          RetryConfig `yaml:"retry_undelivered"`
 }
 
 // defaultConfig is what an empty file means.
@@ -104,6 +107,7 @@ func defaultConfig() Config {
 		HTTP:       HTTPConfig{Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080"},
 		Program:    ProgramConfig{Name: "Demo", Help: "help@example.com"},
 		Sending:    SendingConfig{Policy: "at-most-once", Validity: 4 * time.Hour, ReceiptGrace: 24 * time.Hour},
+		Lookup:     defaultLookup(),
 	}
 }
 
@@ -116,7 +120,7 @@ func (c *CarrierConfig) setDefaults() {
 }
 
 // setDefaults is called on each number before its keys are read.
-func (n *NumberConfig) setDefaults() { n.Kind = "long_code" }
+func (n *NumberConfig) setDefaults() { n.Kind, n.Retry = "long_code", defaultRetry() }
 
 // LoadConfig reads a file (none when path is empty), then the environment. The
 // error is a Problems that names all that is wrong, each with its place.

@@ -48,7 +48,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Carriers, c.Numbers = nil, nil
+	c.Carriers, c.Numbers, c.Routes = nil, nil, RoutesConfig{}
 	c.Log.Brokers, c.ClickHouse.Addresses = nil, nil // written as empty lists there
 	if diff := cmp.Diff(fmt.Sprintf("%+v", *empty), fmt.Sprintf("%+v", *c)); diff != "" &&
 		!strings.Contains(diff, "signing") {

@@ -51,6 +51,8 @@ func (r *configReader) validate(c *Config) {
 	r.duration("sending.receipt_grace", c.Sending.ReceiptGrace, 0, 30*24*time.Hour)
 	r.carriers(c.Carriers)
 	r.numbers(c.Numbers, c.Carriers)
+	r.routesSection(c)
+	r.lookupSection(&c.Lookup)
 }
 
 func (r *configReader) carriers(carriers []CarrierConfig) {
@@ -111,6 +113,7 @@ func (r *configReader) numbers(numbers []NumberConfig, carriers []CarrierConfig)
 			}
 		}
 		r.between(path+".limit_per_second", n.LimitPerSecond, 1, maxLimit)
+		r.retrySection(path+".retry_undelivered", &n.Retry)
 	}
 }
 
