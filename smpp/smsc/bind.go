@@ -37,6 +37,7 @@ func (c *conn) bind(h smpp.Header, b []byte) {
 	}
 	c.block.reset(c.id, a.config.SystemID, c.at.micros)
 	c.account, c.kind = a, h.ID
+	c.seen.bound.Store(&bound{a.config.SystemID, h.ID.String(), p.InterfaceVersion})
 	c.faults = c.s.faultsOf(a.config.SystemID)
 	c.s.binds.Add(1)
 	_ = c.nc.SetReadDeadline(time.Time{})

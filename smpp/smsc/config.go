@@ -61,6 +61,9 @@ func (d *Duration) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
+// MarshalYAML writes what UnmarshalYAML reads.
+func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
+
 // LoadAccounts reads the accounts file. Unknown keys and mistyped values are refused with their line, others with
 // their key.
 func LoadAccounts(path string) ([]Account, error) {

@@ -1,6 +1,7 @@
 package smsc
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ type conn struct {
 	block   block
 	rng     uint64
 	ids     idRange
+	seen    seen
 
 	submits      int // since the bind
 	faults       []*fault
@@ -91,6 +93,8 @@ func newConn(s *server, nc net.Conn) *conn {
 	c.paced = !s.plan().base.latency.zero
 	now := s.now().ms
 	c.heard.Store(int64(now))
+	c.seen.since = s.now()
+	_, c.seen.tls = nc.(*tls.Conn)
 	c.box.open(s.plan().window, now)
 	return c
 }
@@ -214,6 +218,7 @@ func (c *conn) flush() bool {
 		return false
 	}
 	c.settle()
+	c.seen.submits.Add(c.counts.sum())
 	c.s.stats.add(&c.counts)
 	if len(c.replies) > 0 {
 		c.box.say(c.replies)
@@ -257,8 +262,9 @@ func (c *conn) flush() bool {
 
 // reset closes a connection as a crash would, without a FIN.
 func reset(nc net.Conn) {
-	if tcp, ok := nc.(*net.TCPConn); ok {
+	if tcp := tcpOf(nc); tcp != nil {
 		_ = tcp.SetLinger(0)
+		_ = tcp.Close() // under TLS too: without a close_notify
 	}
 	_ = nc.Close()
 }

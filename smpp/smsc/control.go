@@ -1,18 +1,14 @@
 package smsc
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -27,24 +23,64 @@ var errNotRunning = errors.New("no simulator runs on this log")
 // socketPathMax is what the kernel takes for a unix socket's path.
 const socketPathMax = 100
 
-// control serves the interface by which a test or a demo plays the phones:
-//
-//	POST /mo {"from","to","text","wait"}   a text from a phone to a number; wait: until it is answered, as "5s"
-//	GET  /messages?phone=P                 what a phone was sent, long texts joined
-//	GET  /stats                            counts since the start
+// control serves the interface by which a test or a person plays the phones and the carrier's staff, on a unix socket
+// beside the log and, when asked, on a loopback address, where it also is a page to look at. docs/simulator.md lists
+// what it answers.
 type control struct {
-	server *http.Server
-	done   chan struct{}
-	remove []string
+	servers []*http.Server
+	done    []chan struct{}
+	remove  []string
+	http    string // where the page is; empty: nowhere
 }
 
-func (s *server) startControl(dir string) (*control, error) {
-	c := &control{done: make(chan struct{})}
+// routes are the requests that the control interface answers.
+func (s *server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /stats", s.serveStats)
+	mux.HandleFunc("GET /messages", s.serveMessages)
+	mux.HandleFunc("GET /log", s.serveLog)
+	mux.HandleFunc("GET /audit", s.serveAudit)
+	mux.HandleFunc("POST /mo", s.serveText)
+	mux.HandleFunc("GET /binds", s.serveBinds)
+	mux.HandleFunc("POST /drop", s.serveDrop)
+	mux.HandleFunc("POST /receipt", s.serveReceipt)
+	mux.HandleFunc("POST /pdu", s.servePDU)
+	mux.HandleFunc("GET /faults", s.serveFaults)
+	mux.HandleFunc("POST /faults", s.switchFault)
+	mux.HandleFunc("GET /traffic", s.serveTraffic)
+	mux.HandleFunc("POST /traffic", s.switchTraffic)
+	mux.HandleFunc("GET /scenario", s.serveScenario)
+	mux.HandleFunc("PUT /scenario", s.replaceScenario)
+	return mux
+}
+
+func (s *server) startControl(ctx context.Context, o *Options) (*control, error) {
+	c := &control{}
+	if err := c.listenUnix(s, o.LogDir); err != nil {
+		return nil, errors.Join(fmt.Errorf("smsc control: %w", err), c.close())
+	}
+	if o.HTTP == "" {
+		return c, nil
+	}
+	listener, err := listen(ctx, o.HTTP)
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	c.http = listener.Addr().String()
+	mux := s.routes()
+	live := newLive(s)
+	mux.HandleFunc("GET /live", live.serve)
+	mux.HandleFunc("GET /{$}", servePage)
+	c.serve(s, listener, guard(mux))
+	return c, nil
+}
+
+func (c *control) listenUnix(s *server, dir string) error {
 	path := filepath.Join(dir, "control.sock")
 	if len(path) > socketPathMax {
 		short, err := os.MkdirTemp("", "fanline-smsc-")
 		if err != nil {
-			return nil, fmt.Errorf("smsc control: %w", err)
+			return err
 		}
 		path = filepath.Join(short, "control.sock")
 		c.remove = append(c.remove, short)
@@ -52,120 +88,68 @@ func (s *server) startControl(dir string) (*control, error) {
 	_ = os.Remove(path) // left by a simulator that was killed; the lock on the log says that it is gone
 	listener, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("smsc control: %w", err)
+		return err
 	}
+	c.remove = append([]string{path}, c.remove...)
 	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("smsc control: %w", err), listener.Close())
+		return errors.Join(err, listener.Close())
 	}
 	name := filepath.Join(dir, controlFile)
 	if err := writeAtomically(name, path+"\n"); err != nil {
-		return nil, errors.Join(fmt.Errorf("smsc control: %w", err), listener.Close())
+		return errors.Join(err, listener.Close())
 	}
-	c.remove = append([]string{name, path}, c.remove...)
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /mo", s.serveText)
-	mux.HandleFunc("GET /messages", s.serveMessages)
-	mux.HandleFunc("GET /stats", s.serveStats)
-	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
+	c.remove = append([]string{name}, c.remove...)
+	c.serve(s, listener, s.routes())
+	return nil
+}
+
+func (c *control) serve(s *server, listener net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 16}
+	done := make(chan struct{})
+	c.servers, c.done = append(c.servers, server), append(c.done, done)
 	go func() {
-		defer close(c.done)
-		if err := c.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.logger.Error("simulator's control ended", "error", err)
 		}
 	}()
-	return c, nil
 }
 
-func (c *control) stop() {
-	_ = c.server.Close()
-	<-c.done
+func (c *control) stop() { _ = c.close() }
+
+func (c *control) close() error {
+	var err error
+	for i, server := range c.servers {
+		err = errors.Join(err, server.Close())
+		<-c.done[i]
+	}
 	for _, path := range c.remove {
 		_ = os.Remove(path) // The socket goes with its listener.
 	}
+	return err
 }
 
-// TextRequest is the body of POST /mo.
-type TextRequest struct {
-	From string `json:"from"` // the phone
-	To   string `json:"to"`   // the number
-	Text string `json:"text"`
-	Wait string `json:"wait,omitempty"` // a duration: until all parts are answered, at most a minute
-}
+// errHost refuses what a page of another site could have made a browser ask for by a name that leads here.
+var errHost = errors.New("ask by a loopback address or as localhost")
 
-// TextResult answers POST /mo.
-type TextResult struct {
-	ID       string     `json:"id"`
-	Parts    int        `json:"parts"`
-	Answered bool       `json:"answered"`         // by deliver_sm_resp, all parts
-	Status   string     `json:"status,omitempty"` // of the answer
-	SentAt   *time.Time `json:"sent_at,omitempty"`
-	Answer   *time.Time `json:"answered_at,omitempty"`
-}
-
-func (s *server) serveText(w http.ResponseWriter, r *http.Request) {
-	var q TextRequest
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
-		httpError(w, http.StatusBadRequest, fmt.Errorf("body: %w", err))
-		return
-	}
-	var wait time.Duration
-	if q.Wait != "" {
-		var err error
-		if wait, err = time.ParseDuration(q.Wait); err != nil || wait < 0 || wait > waitFor {
-			httpError(w, http.StatusBadRequest, fmt.Errorf("wait %q: want a duration of at most %s", q.Wait, waitFor))
+// guard lets nobody in but who means this address: no name of another site that resolves to it, and nothing that a
+// page of another site makes a browser send.
+func guard(h http.Handler) http.Handler {
+	same := http.NewCrossOriginProtection().Handler(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			httpError(w, http.StatusForbidden, errHost)
 			return
 		}
-	}
-	x, err := s.inject(q.From, q.To, q.Text)
-	switch {
-	case errors.Is(err, errNoNumber):
-		httpError(w, http.StatusNotFound, err)
-		return
-	case err != nil:
-		httpError(w, http.StatusBadRequest, err)
-		return
-	}
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-x.done:
-		case <-timer.C:
-		case <-r.Context().Done():
-		}
-	}
-	writeJSON(w, s.result(x))
-}
-
-func (s *server) result(x *inbound) TextResult {
-	s.texts.mu.Lock()
-	defer s.texts.mu.Unlock()
-	r := TextResult{ID: string(s.plan().form.Append(nil, x.id)), Parts: len(x.parts), Answered: x.left == 0}
-	if x.sent != 0 {
-		t := time.UnixMicro(x.sent).UTC()
-		r.SentAt = &t
-	}
-	if r.Answered {
-		t := time.UnixMicro(x.acked).UTC()
-		r.Answer, r.Status = &t, x.status.String()
-	}
-	return r
-}
-
-func (s *server) serveMessages(w http.ResponseWriter, r *http.Request) {
-	phone := canonicalPhone(strings.TrimSpace(r.URL.Query().Get("phone")))
-	if parsePhone([]byte(phone)) == 0 {
-		httpError(w, http.StatusBadRequest, fmt.Errorf("phone: %w", errPhone))
-		return
-	}
-	sent, err := s.sent(phone)
-	if err != nil {
-		httpError(w, http.StatusInternalServerError, err)
-		return
-	}
-	writeJSON(w, map[string]any{"messages": sent})
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Cache-Control", "no-store")
+		same.ServeHTTP(w, r)
+	})
 }
 
 // Stats is what GET /stats answers, counted since the process started.
@@ -212,65 +196,16 @@ func httpError(w http.ResponseWriter, code int, err error) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()}) // The client is gone.
 }
 
-// Client speaks to the control interface of the simulator that writes a log.
-type Client struct{ http http.Client }
+// bodyMax is the most that a request may bring.
+const bodyMax = 1 << 20
 
-// Dial finds the control interface of the simulator that runs on the log in dir. It doesn't connect yet.
-func Dial(dir string) (*Client, error) {
-	b, err := os.ReadFile(filepath.Join(dir, controlFile))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNotRunning, err)
+// readJSON reads a request's body into v, strictly, and answers what is wrong with it.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyMax))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		httpError(w, http.StatusBadRequest, fmt.Errorf("body: %w", err))
+		return false
 	}
-	path := strings.TrimSpace(string(b))
-	return &Client{http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
-		},
-	}}}, nil
-}
-
-// Text sends a text from a phone to a number; wait is for its answer, at most a minute.
-func (c *Client) Text(ctx context.Context, from, to, body string, wait time.Duration) (r TextResult, err error) {
-	b, err := json.Marshal(TextRequest{From: from, To: to, Text: body, Wait: wait.String()})
-	if err != nil {
-		return r, err
-	}
-	return r, c.do(ctx, http.MethodPost, "/mo", bytes.NewReader(b), &r)
-}
-
-// Messages lists what a phone was sent, oldest first.
-func (c *Client) Messages(ctx context.Context, phone string) ([]Sent, error) {
-	var r struct {
-		Messages []Sent `json:"messages"`
-	}
-	err := c.do(ctx, http.MethodGet, "/messages?phone="+url.QueryEscape(phone), nil, &r)
-	return r.Messages, err
-}
-
-// Stats asks for the counts.
-func (c *Client) Stats(ctx context.Context) (r Stats, err error) {
-	return r, c.do(ctx, http.MethodGet, "/stats", nil, &r)
-}
-
-// Close gives up idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-func (c *Client) do(ctx context.Context, method, path string, body io.Reader, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://simulator"+path, body)
-	if err != nil {
-		return err
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("simulator: %w", err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // only read
-	if resp.StatusCode != http.StatusOK {
-		var e struct {
-			Error string `json:"error"`
-		}
-		_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&e) // The status says it too.
-		return fmt.Errorf("simulator: %s: %s", resp.Status, e.Error)
-	}
-	return json.NewDecoder(resp.Body).Decode(into)
+	return true
 }

@@ -25,6 +25,9 @@ const (
 const (
 	CommandClosed        = "closed"         // the connection ended; Text says why
 	CommandProtocolError = "protocol_error" // what came was no SMPP; Text says what
+	CommandByHand        = "by_hand"        // a PDU that somebody sent through the control interface; Text is its hex
+	CommandTraffic       = "traffic"        // how far generated traffic came; Text says it
+	CommandFault         = "fault"          // a fault of the scenario struck; Text says which
 )
 
 // Entry is one record of the log. Its slices and strings alias the reader's buffers: copy what outlives the call.

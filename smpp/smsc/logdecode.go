@@ -17,6 +17,7 @@ type decoder struct {
 	pos        int
 	bad        bool
 
+	from    int64 // blocks that began before are not looked at, but for those that say how ids are written; 0: none
 	form    IDForm
 	entry   Entry
 	micros  int64
@@ -123,6 +124,14 @@ func (d *decoder) typed() (addr string, kind byte) {
 		return "", 0
 	}
 	return string(b[1:]), b[0]
+}
+
+// skips says whether the payload is older than what is asked for.
+func (d *decoder) skips() bool {
+	if d.from == 0 || len(d.payload) < 11 || d.payload[10] == recStart {
+		return false
+	}
+	return int64(binary.LittleEndian.Uint64(d.payload)) < d.from
 }
 
 // entries walks the payload. The entry handed out is the same each time.

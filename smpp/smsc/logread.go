@@ -77,7 +77,11 @@ func readBlocks(r *bufio.Reader, name string, d *decoder, yield func(*Entry) err
 	if string(magic) != segmentMagic {
 		return 0, fmt.Errorf("%w: %s doesn't begin as a log of the simulator does", ErrCorrupt, name)
 	}
-	good = int64(len(segmentMagic))
+	return readBlocksFrom(r, int64(len(segmentMagic)), name, d, yield)
+}
+
+// readBlocksFrom goes on where good octets of the segment were read already.
+func readBlocksFrom(r *bufio.Reader, good int64, name string, d *decoder, yield func(*Entry) error) (int64, error) {
 	for {
 		n, err := readBlock(r, d)
 		switch {
@@ -87,6 +91,10 @@ func readBlocks(r *bufio.Reader, name string, d *decoder, yield func(*Entry) err
 			return good, fmt.Errorf("%w: %s at offset %d: %w", ErrCorrupt, name, good, err)
 		case n == 0:
 			return good, nil
+		}
+		if d.skips() {
+			good += int64(n)
+			continue
 		}
 		if err := d.entries(yield); err != nil {
 			if errors.Is(err, errBlock) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"time"
@@ -47,32 +48,63 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 // WriteNDJSON prints the log in path, a directory or one segment, a line for each bind, unbind, closed connection,
 // submit, receipt, reply with its answer, and protocol error. all adds starts, texts taken in, and answers to receipts.
 func WriteNDJSON(w io.Writer, path string, all bool) error {
-	out := bufio.NewWriterSize(w, 1<<18)
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	replies := map[sentUnder]bool{}
-	err := ReadLog(path, func(e *Entry) error {
-		under := sentUnder{e.Conn, e.Seq}
-		switch e.Kind {
-		case KindReply:
-			replies[under] = true
-		case KindDeliverResp:
-			reply := replies[under]
-			delete(replies, under)
-			if !reply && !all {
-				return nil
-			}
-		case KindQueued, KindStart:
-			if !all {
-				return nil
-			}
+	return WriteQuery(w, path, &Query{All: all}, 0)
+}
+
+// WriteQuery prints what q picks of the log in path, a line each; last > 0: only so many at the end.
+func WriteQuery(w io.Writer, path string, q *Query, last int) error {
+	out := newLineWriter(w)
+	ring := lastLines{max: last}
+	err := QueryLog(path, q, func(e *Entry) error {
+		if last > 0 {
+			return ring.add(lineOf(e))
 		}
-		return encoder.Encode(lineOf(e))
+		return out.write(lineOf(e))
 	})
-	if flush := out.Flush(); err == nil {
-		err = flush
+	return errors.Join(err, ring.each(out.write), out.flush())
+}
+
+// lineWriter prints entries as NDJSON.
+type lineWriter struct {
+	out     *bufio.Writer
+	encoder *json.Encoder
+}
+
+func newLineWriter(w io.Writer) *lineWriter {
+	l := &lineWriter{out: bufio.NewWriterSize(w, 1<<16)}
+	l.encoder = json.NewEncoder(l.out)
+	l.encoder.SetEscapeHTML(false)
+	return l
+}
+
+func (l *lineWriter) write(line *jsonLine) error { return l.encoder.Encode(line) }
+
+func (l *lineWriter) flush() error { return l.out.Flush() }
+
+// lastLines keeps the last lines added.
+type lastLines struct {
+	max   int
+	lines []*jsonLine
+	next  int // the oldest, once there are max
+}
+
+func (r *lastLines) add(l *jsonLine) error {
+	if len(r.lines) < r.max {
+		r.lines = append(r.lines, l)
+		return nil
 	}
-	return err
+	r.lines[r.next] = l
+	r.next = (r.next + 1) % r.max
+	return nil
+}
+
+func (r *lastLines) each(yield func(*jsonLine) error) error {
+	for i := range r.lines {
+		if err := yield(r.lines[(r.next+i)%len(r.lines)]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func lineOf(e *Entry) *jsonLine {

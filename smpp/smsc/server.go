@@ -17,8 +17,10 @@ import (
 
 // Options is what a simulator needs to run.
 type Options struct {
-	Listen       string    // address and port; port 0 takes a free one. Only loopback addresses are allowed
-	Accounts     []Account // or AccountsFile
+	Listen       string     // address and port; port 0 takes a free one. Only loopback addresses are allowed
+	Also         []Listener // further ones; then Listen may be empty
+	HTTP         string     // loopback address and port of the live page and the control interface; empty: none
+	Accounts     []Account  // or AccountsFile
 	AccountsFile string
 	Scenario     *Scenario // or ScenarioFile; neither: DefaultScenario
 	ScenarioFile string
@@ -26,6 +28,9 @@ type Options struct {
 	AddrFile     string        // where to write the address once listening; empty: nowhere
 	IdleExit     time.Duration // ends after so long without a bind; 0: never
 	Logger       *slog.Logger  // nil: nothing is said
+
+	// Ready is called once with where binds and, with HTTP, browsers are taken; nil: not called.
+	Ready func(binds []Listening, http string)
 }
 
 // server is one running simulator.
@@ -34,13 +39,18 @@ type server struct {
 	logger  *slog.Logger
 	log     *logWriter
 	started time.Time
-	epoch   int64 // microseconds since 1970 at started
-	addr    net.Addr
+	epoch   int64    // microseconds since 1970 at started
+	addr    net.Addr // of the first listener
 
 	accounts map[string]*account
 	numbers  numberTable
 	texts    textTable
 	watch    watchList
+
+	scenario  atomic.Pointer[string] // the one in force as text
+	replanned chan struct{}          // capacity 1: another plan is in force
+	byHand    atomic.Uint32          // PDUs sent by hand
+	traffic   trafficTable
 
 	nextID   atomic.Uint64
 	nextConn atomic.Uint32
@@ -91,25 +101,37 @@ func Run(ctx context.Context, o Options) error {
 // run serves and says the address once it listens.
 func (s *server) run(ctx context.Context, o Options, listening func(addr string)) (err error) {
 	defer func() { err = errors.Join(err, s.log.close()) }()
-	listener, err := listen(ctx, o.Listen)
+	listeners, where, err := listenAll(ctx, &o)
 	if err != nil {
 		return err
 	}
-	s.addr = listener.Addr()
-	control, err := s.startControl(o.LogDir)
+	s.addr = listeners[0].Addr()
+	control, err := s.startControl(ctx, &o)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, closeAll(listeners))
 	}
 	defer control.stop()
 	if o.AddrFile != "" {
 		if err := writeAtomically(o.AddrFile, s.addr.String()+"\n"); err != nil {
-			return errors.Join(err, listener.Close())
+			return errors.Join(err, closeAll(listeners))
 		}
 		defer os.Remove(o.AddrFile) //nolint:errcheck // A file that is left names an address where nobody answers.
 	}
-	s.logger.Info("simulator listens", "addr", s.addr.String(), "log", o.LogDir, "owed", s.pending.Load())
+	for _, l := range where {
+		s.logger.Info("simulator listens", "addr", l.Addr, "tls", l.TLS, "log", o.LogDir, "owed", s.pending.Load())
+	}
+	if o.Ready != nil {
+		o.Ready(where, control.http)
+	}
 	listening(s.addr.String())
-	return s.serve(ctx, listener, o.IdleExit)
+	return s.serve(ctx, listeners, o.IdleExit)
+}
+
+func closeAll(listeners []net.Listener) (err error) {
+	for _, l := range listeners {
+		err = errors.Join(err, l.Close())
+	}
+	return err
 }
 
 func prepare(o *Options) (*server, error) {
@@ -124,13 +146,9 @@ func prepare(o *Options) (*server, error) {
 	} else if err = checkAccounts(o.Accounts); err != nil {
 		return nil, err
 	}
-	scenario := DefaultScenario()
-	if o.ScenarioFile != "" {
-		if scenario, err = LoadScenario(o.ScenarioFile); err != nil {
-			return nil, err
-		}
-	} else if o.Scenario != nil {
-		scenario = *o.Scenario
+	scenario, source, err := o.scenario()
+	if err != nil {
+		return nil, err
 	}
 	p, err := compileScenario(&scenario)
 	if err != nil {
@@ -145,13 +163,31 @@ func prepare(o *Options) (*server, error) {
 	now := time.Now()
 	s := &server{
 		logger: o.Logger, started: now, epoch: now.UnixMicro(),
-		conns: map[*conn]struct{}{}, failed: make(chan error, 1),
+		conns: map[*conn]struct{}{}, failed: make(chan error, 1), replanned: make(chan struct{}, 1),
 	}
-	s.live.Store(p)
+	s.enact(p, source)
 	if err := s.openAccounts(o.Accounts); err != nil {
 		return nil, err
 	}
 	return s, s.openLog(o.LogDir)
+}
+
+// scenario gives the scenario and its text.
+func (o *Options) scenario() (s Scenario, source string, err error) {
+	switch {
+	case o.ScenarioFile != "":
+		b, err := os.ReadFile(o.ScenarioFile)
+		if err != nil {
+			return s, "", err
+		}
+		s, err = ParseScenario(o.ScenarioFile, b)
+		return s, string(b), err
+	case o.Scenario != nil:
+		s = *o.Scenario
+	default:
+		s = DefaultScenario()
+	}
+	return s, scenarioText(&s), nil
 }
 
 // openLog locks the log, takes up what it says is owed, and goes on writing it.
@@ -201,20 +237,19 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-func (s *server) serve(ctx context.Context, listener net.Listener, idleExit time.Duration) error {
-	accepting := make(chan struct{})
-	go func() {
-		defer close(accepting)
-		s.accept(listener)
-	}()
+func (s *server) serve(ctx context.Context, listeners []net.Listener, idleExit time.Duration) error {
+	var accepting sync.WaitGroup
+	for _, listener := range listeners {
+		accepting.Go(func() { s.accept(listener) })
+	}
 	logged, flushing := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(flushing)
 		s.log.run(logged, s.fail)
 	}()
 	err := s.wait(ctx, idleExit)
-	err = errors.Join(err, listener.Close())
-	<-accepting
+	err = errors.Join(err, closeAll(listeners))
+	accepting.Wait()
 	s.stop()
 	s.work.Wait()
 	close(logged)

@@ -292,11 +292,13 @@ func (n *counts) count(status smpp.Status) {
 	}
 }
 
+func (n *counts) sum() int64 { return n.accepted + n.throttled + n.refused }
+
 func (s *stats) add(n *counts) {
 	if *n == (counts{}) {
 		return
 	}
-	s.submits.Add(n.accepted + n.throttled + n.refused)
+	s.submits.Add(n.sum())
 	s.accepted.Add(n.accepted)
 	s.throttled.Add(n.throttled)
 	s.refused.Add(n.refused)

@@ -2,7 +2,6 @@ package smsc
 
 import (
 	"encoding/binary"
-	"net"
 	"time"
 
 	"fanline/smpp"
@@ -102,8 +101,8 @@ func (w *writer) flush() (wait time.Duration, more, ok bool) {
 // bye half-closes after the farewell to a client that goes; one that is asked to go may still answer.
 func (w *writer) bye() {
 	close(w.c.box.said)
-	if tcp, ok := w.c.nc.(*net.TCPConn); ok && w.c.box.hangUp {
-		_ = tcp.CloseWrite()
+	if w.c.box.hangUp {
+		closeWrite(w.c.nc)
 	}
 }
 
