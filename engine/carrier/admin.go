@@ -181,7 +181,10 @@ func (c *carrierBinds) set(a Admin) {
 	c.log.Info("the operator changed what this carrier does", slog.String("from", string(c.admin)), slog.String("to", string(a)))
 	c.admin, c.since = a, time.Now()
 	if a == Disabled {
-		c.alarm = Alarm{} // Nobody tries: there is nothing to look after.
+		c.alarm = Alarm{}
+		for _, b := range c.binds {
+			b.state.Refused, b.state.RefusedSince, b.state.Retry = false, time.Time{}, time.Time{}
+		}
 	}
 	c.notify()
 }

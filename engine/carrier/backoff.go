@@ -107,7 +107,7 @@ func (c *carrierBinds) alarmOf(b *bind, err error) {
 	text := ""
 	for _, o := range c.binds {
 		switch {
-		case o.state.Up:
+		case o.state.Up || c.admin == Disabled: // Nobody tries: there is nothing to look after.
 		case o.state.Refused:
 			text = fmt.Sprintf("the carrier refuses the account %q (%s): put its system_id, password, system_type or rights right;"+
 				" until then one bind asks once a minute", c.account.SystemID, o.state.LastError)

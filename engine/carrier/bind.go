@@ -128,8 +128,6 @@ func (b *bind) after(a *Account, lasted time.Duration, err error) time.Duration 
 	c := b.carrier
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b.tries++
-	defer c.notify()
 	if b.removed || c.admin == Disabled {
 		b.backOff.reset()
 		return 0
@@ -140,7 +138,6 @@ func (b *bind) after(a *Account, lasted time.Duration, err error) time.Duration 
 		return 0 // The operator waits.
 	}
 	wait := b.backOff.next(a, lasted, c.profile.Get().refusal(err), rand.Float64())
-	c.alarmOf(b, err)
 	b.state.Retry = time.Now().Add(wait)
 	return wait
 }
@@ -347,5 +344,7 @@ func (b *bind) down(host string, err error) {
 	if err != nil {
 		b.state.LastError = err.Error()
 	}
+	b.tries++
+	c.alarmOf(b, err)
 	c.notify()
 }
