@@ -125,6 +125,11 @@ func (e *Engine) answer(i uint32, a *answer, now time.Time) {
 func (e *Engine) decided(i uint32, a *answer) {
 	f := &e.flights[i]
 	o := f.o
+	if a.Code == message.Refused && e.retryRejected(o) {
+		e.stats.Refused++
+		e.outcome(i, message.NotSent, a.Status, a.At)
+		return
+	}
 	o.left--
 	out := e.outcome(i, a.Code, a.Status, a.At)
 	switch a.Code {
@@ -146,13 +151,14 @@ func (e *Engine) decided(i uint32, a *answer) {
 }
 
 // concluded carries a message with all parts decided over to the receipts.
-func (e *Engine) concluded(o *outgoing, out *record.Outcome) {
+func (e *Engine) concluded(o *outgoing, state message.State, out *record.Outcome) {
 	if o.waits {
 		w := o.p.table.At(o.handle)
 		switch {
 		case w == nil:
-		case out.State == message.Submitted:
+		case state == message.Submitted:
 			w.State = message.Submitted
+			e.remember(o)
 			if w.Left == 0 {
 				e.final(o.p, o.handle, w, out.At, "")
 			}

@@ -79,6 +79,7 @@ func (e *Engine) recipient(l *lane, at place, ms int64) *outgoing {
 		p: h.bc.p, n: l.n, lane: l, bc: h.bc, job: h.job, epoch: b.Epoch, policy: b.Policy, validity: b.Validity, deadline: b.Deadline,
 		from: from, first: first, resent: from == message.Uncertain, // A third attempt is not made.
 		block: b, place: i, hint: b.HintOf(i),
+		retry: retry{routes: b.Retry.Routes, on: b.Retry.On},
 		msg: record.Message{
 			Number: b.Number, Class: message.ClassBroadcast, Broadcast: b.Broadcast, Rank: rank,
 			Member: r.Member, Phone: r.Phone, Attributes: r.Attributes,
@@ -112,6 +113,10 @@ func (e *Engine) sendable(o *outgoing, ms int64) bool {
 
 // decide settles a message of which no part was begun.
 func (e *Engine) decide(o *outgoing, state message.State, reason message.Reason, ms int64) {
+	if o.from == message.Submitted {
+		e.failedAgain(o, ms)
+		return
+	}
 	if o.from == message.Uncertain {
 		o.job.finish(1) // It stays uncertain: the resend did not take place.
 		o.nothing()

@@ -15,19 +15,20 @@ import (
 // road is one carrier with one narrow bind for several numbers, and a log that
 // needs a turn to acknowledge.
 type road struct {
-	t       *testing.T
-	e       *Engine
-	port    *Port
-	now     time.Time
-	mu      sync.Mutex // of the log: Own has a goroutine of its own
-	next    int64
-	acks    []func()
-	largest int // octets of a record
-	turns   int
-	jobs    int64
-	flying  []Item
-	written map[string]int // by number
-	order   []string       // numbers and texts as they were written
+	t            *testing.T
+	e            *Engine
+	port         *Port
+	now          time.Time
+	mu           sync.Mutex // of the log: Own has a goroutine of its own
+	next         int64
+	acks         []func()
+	largest      int // octets of a record
+	turns        int
+	jobs         int64
+	flying       []Item
+	receiptsRead int64          // offset of the next receipt
+	written      map[string]int // by number
+	order        []string       // numbers and texts as they were written
 }
 
 func (r *road) Append(entries []journal.Entry, done func([]int64, error)) {

@@ -26,8 +26,10 @@ type partition struct {
 	parked    map[uint64]parked
 	heard     map[handleOf][]parked // receipts of messages whose other parts have none yet
 	uncertain map[message.Phone]*doubt
-	recent    map[message.ID]recent // one-to-one messages taken up
-	learned   *route.Learned        // ways that deliveries showed; nil: none yet
+	recent    map[message.ID]recent  // one-to-one messages taken up
+	learned   *route.Learned         // ways that deliveries showed; nil: none yet
+	retries   map[handleOf]*outgoing // messages that may have a further attempt, by what they wait in; nil: none
+	again     map[*outgoing]struct{} // those that have one under way; nil: none
 
 	jobs         []*job
 	jobsNext     int64 // offset after the last job record read
@@ -218,6 +220,11 @@ func (p *partition) early(since int64) []record.Early {
 	for _, parts := range p.heard {
 		for i := range parts {
 			add(&parts[i])
+		}
+	}
+	for o := range p.again {
+		if o.retry.said != nil {
+			add(o.retry.said)
 		}
 	}
 	for _, r := range p.parked {

@@ -210,6 +210,12 @@ func (e *Engine) final(p *partition, h handleOf, w *receipts.Waiting, at int64, 
 }
 
 func (e *Engine) finish(p *partition, h handleOf, w *receipts.Waiting, state message.State, at int64, errText string) {
+	if p.retries != nil {
+		if e.again(p, h, state, errText, nil) {
+			return
+		}
+		e.learn(p, h, state, at)
+	}
 	g := e.gather.At(p.id)
 	g.Record.Finals = append(g.Record.Finals, record.Final{
 		Message: e.messageOf(p, h, w), From: message.Submitted, State: state, Err: errText, Written: w.Written, At: at,
@@ -222,6 +228,7 @@ func (e *Engine) finish(p *partition, h handleOf, w *receipts.Waiting, state mes
 func (p *partition) free(h handleOf) {
 	delete(p.ids, h)
 	delete(p.heard, h)
+	delete(p.retries, h)
 	p.table.Free(h)
 }
 

@@ -114,8 +114,8 @@ func (e *Engine) single(p *partition, s *record.Single, job *job, now time.Time)
 	job.open = 1
 	o := &outgoing{
 		p: p, job: job, policy: s.Policy, validity: s.Validity, deadline: s.Deadline, at: s.At, text: s.Text, queued: true,
-		hint: s.Hint,
-		msg:  record.Message{Number: s.Number, Class: s.Class, ID: s.ID, Member: s.Member, Phone: s.Phone, Attributes: s.Attributes},
+		hint: s.Hint, retry: retry{routes: s.Retry.Routes, on: s.Retry.On},
+		msg: record.Message{Number: s.Number, Class: s.Class, ID: s.ID, Member: s.Member, Phone: s.Phone, Attributes: s.Attributes},
 	}
 	if o.n = e.numbers[s.Number]; o.n == nil || len(o.n.lanes) == 0 {
 		e.decide(o, message.Suppressed, message.ReasonRoute, ms)
@@ -226,7 +226,9 @@ func (e *Engine) release(bc *broadcast, queue []*outgoing) []*outgoing {
 			continue
 		}
 		o.queued = false
-		if o.flying == 0 {
+		if o.flying == 0 && o.from == message.Submitted {
+			e.failedAgain(o, e.now.UnixMilli())
+		} else if o.flying == 0 {
 			bc.ranks.release(o.msg.Rank)
 			o.job.finish(1)
 			o.nothing()

@@ -194,6 +194,9 @@ func (r *recovery) outcome(offset int64, o *record.Outcome) {
 		r.expect(offset, o)
 	}
 	key := o.Message.Key()
+	if o.From == message.Submitted { // A further attempt: the message stays what it is.
+		return
+	}
 	if o.State == message.Open {
 		b, more := r.begun[key]
 		switch {
@@ -255,6 +258,13 @@ func (r *recovery) expect(offset int64, o *record.Outcome) {
 		r.texts[key] = part
 	}
 	m := &o.Message
+	if part.waits && o.From == message.Submitted { // A further attempt, unless it is one more part of it.
+		if w := r.p.table.At(part.handle); w != nil && w.Carrier != r.e.carrierIndex(m.Carrier) {
+			delete(r.p.ids, part.handle)
+			r.p.table.Free(part.handle)
+			part.waits = false
+		}
+	}
 	if !part.waits {
 		part.handle = r.p.table.Add(receipts.Waiting{
 			Phone: m.Phone, Written: o.Written, Expires: r.expires(o.Written), Offset: offset,
@@ -262,6 +272,9 @@ func (r *recovery) expect(offset int64, o *record.Outcome) {
 			Number: r.e.numberIndex(m.Number), Carrier: r.e.carrierIndex(m.Carrier), Class: m.Class, Parts: m.Parts,
 		})
 		part.waits = true
+		if w := r.p.table.At(part.handle); o.From == message.Submitted {
+			w.State = message.Submitted
+		}
 		if m.Broadcast == 0 {
 			r.p.ids[part.handle] = m.ID
 		}
@@ -390,7 +403,7 @@ func (r *recovery) unanswered(g *journal.Pending[uint32, applied, settled], ref 
 	if in.Broadcast != 0 {
 		bc = r.p.broadcast(r.e, in.Broadcast, in.Epoch, 0)
 	}
-	if last && (bc == nil || !bc.ranks.isDecided(in.Rank)) {
+	if last && !r.submitted(in.Key()) && (bc == nil || !bc.ranks.isDecided(in.Rank)) {
 		out.State = message.Uncertain
 		b, more := r.begun[in.Key()]
 		if bc != nil {
@@ -410,6 +423,17 @@ func (r *recovery) unanswered(g *journal.Pending[uint32, applied, settled], ref 
 	}
 	g.Record.Outcomes = append(g.Record.Outcomes, out)
 	g.Outcomes = append(g.Outcomes, applied{recovered: true, bc: bc})
+}
+
+// submitted tells whether a message waits for receipts: what of it is open is
+// a further attempt.
+func (r *recovery) submitted(key message.Key) bool {
+	part := r.texts[key]
+	if part == nil || !part.waits {
+		return false
+	}
+	w := r.p.table.At(part.handle)
+	return w != nil && w.State == message.Submitted
 }
 
 // settleRest cancels what a cancel had left out because it was under way, and

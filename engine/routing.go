@@ -161,8 +161,11 @@ func (e *Engine) reroute(l *lane) {
 	delayed := l.delayed
 	l.delayed = nil
 	for _, o := range delayed {
-		to := move(o)
-		to.delayed = append(to.delayed, o)
+		if to := move(o); to != l {
+			to.waiting[o.msg.Class].push(o) // It was another carrier's wish.
+		} else {
+			l.delayed = append(l.delayed, o)
+		}
 	}
 	places := l.places.rest()
 	l.places.replace(nil)

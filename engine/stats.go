@@ -14,6 +14,7 @@ type Stats struct {
 	Written                              int64         // parts handed to binds
 	Accepted, Refused, Unknown           int64         // parts
 	Throttled                            int64
+	Retried                              int64 // attempts over another carrier
 	Stray                                int64 // answers to nothing
 	ReceiptsMatched, ReceiptsRepeated    int64
 	ReceiptsUnmatched                    int64 // expired without a message

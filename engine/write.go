@@ -212,17 +212,25 @@ func (e *Engine) conclude(o *outgoing, out *record.Outcome) {
 	case o.unknown || o.dropped != message.Open: // The fate of a second attempt says nothing of the first.
 		out.State = message.Uncertain
 	}
-	switch out.State {
+	state := out.State
+	switch state {
 	case message.Suppressed:
 		out.Reason = message.ReasonStop
 	case message.Rejected:
 		out.Reason = message.ReasonCode
 	}
-	if o.from == message.Uncertain && out.State != message.Submitted {
+	switch {
+	case o.from == message.Uncertain && state != message.Submitted:
 		out.State = message.Open // A resend that failed leaves the first attempt as uncertain as it was.
 		o.ended = true
+	case o.from == message.Submitted: // Its state is that of the attempt before, or what receipts will say.
+		out.State, out.Reason = message.Open, message.NoReason
+		if state != message.Submitted {
+			e.failedAgain(o, out.At)
+		}
+		delete(o.p.again, o)
 	}
-	e.concluded(o, out)
+	e.concluded(o, state, out)
 }
 
 // outcome gathers the outcome of a flight. The pointer holds until the next.
@@ -238,7 +246,11 @@ func (e *Engine) outcome(i uint32, code message.Code, status uint32, ms int64) *
 		Written: f.written, At: ms,
 	})
 	g.Outcomes = append(g.Outcomes, applied{flight: i})
-	return &g.Record.Outcomes[len(g.Record.Outcomes)-1]
+	out := &g.Record.Outcomes[len(g.Record.Outcomes)-1]
+	if f.o.from == message.Submitted {
+		out.From = message.Submitted // Of a further attempt: its id takes the place of those before.
+	}
+	return out
 }
 
 // applied stands beside an outcome until it is durable.
@@ -286,7 +298,7 @@ func (e *Engine) applyOutcome(a *applied, out *record.Outcome, now time.Time) {
 			o.epoch = max(o.epoch, bc.epoch)
 		}
 		e.requeue(o, now)
-	case o.flying == 0 && bc.settled:
+	case o.flying == 0 && (bc.settled || o.from == message.Submitted):
 		e.decide(o, message.Cancelled, message.NoReason, now.UnixMilli())
 	case o.flying == 0:
 		bc.ranks.release(o.msg.Rank)
@@ -319,7 +331,9 @@ func boolToInt(b bool) int {
 func (e *Engine) requeue(o *outgoing, now time.Time) {
 	o.queued = true
 	if !o.lane.usable() && o.flying == 0 && o.out == 0 {
-		o.lane = e.choose(o.n, o.p, o.msg.Phone, o.hint)
+		if to := e.choose(o.n, o.p, o.msg.Phone, o.hint); to != o.lane {
+			o.lane, o.notUntil = to, 0
+		}
 	}
 	if o.notUntil > now.UnixMilli() {
 		o.lane.delayed = append(o.lane.delayed, o)
