@@ -87,6 +87,7 @@ func (e *Engine) adapt(f *flight, a *answer, now time.Time) {
 	switch {
 	case a.Code == message.Accepted:
 		pace.Accepted(1, now)
+		f.o.lane.accepted++
 	case a.Full:
 		pace.Full(written, now)
 		f.bind.answers.Full(written, now)
@@ -182,6 +183,7 @@ func (e *Engine) putOff(i uint32, a *answer, now time.Time) {
 	switch {
 	case a.Slow:
 		e.stats.Throttled++
+		o.lane.throttled++
 		o.notUntil = now.Add(slowPause).UnixMilli()
 	default:
 		o.put++

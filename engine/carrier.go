@@ -5,6 +5,7 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
+	"fanline/engine/message"
 	"fanline/engine/throttle"
 )
 
@@ -96,6 +97,7 @@ func (e *Engine) health(now time.Time) {
 		e.nextOverdue = now.Add(overdueEvery)
 		e.overdue(now)
 		e.alarming()
+		e.tellCarriers()
 	}
 	if !changed {
 		return
@@ -105,4 +107,102 @@ func (e *Engine) health(now time.Time) {
 			e.reroute(l)
 		}
 	}
+}
+
+// SetCarrierLimit changes what a carrier may be sent, in parts a second over
+// all binds and over each of them, from the next part on; 0: no limit.
+func (e *Engine) SetCarrierLimit(name string, limit, bindLimit int) {
+	e.call(func(now time.Time) {
+		c := e.carrierNamed(name)
+		if c == nil {
+			return
+		}
+		c.limit.SetRate(limit, now)
+		c.bindLimit = bindLimit
+		for _, b := range c.binds {
+			b.limit.SetRate(bindLimit, now)
+		}
+		e.setCeilings(now)
+	})
+}
+
+// SetNumberLimit changes what may go out from a number, in parts a second, from
+// the next part on; 0: no limit.
+func (e *Engine) SetNumberLimit(phone message.Phone, limit int) {
+	e.call(func(now time.Time) {
+		if n := e.numbers[phone]; n != nil {
+			n.limit.SetRate(limit, now)
+			e.setCeilings(now)
+		}
+	})
+}
+
+func (e *Engine) setCeilings(now time.Time) {
+	for _, l := range e.lanes {
+		l.pace.SetCeiling(ceiling(l.n.limit.Rate(), l.c.limit.Rate()), now)
+	}
+}
+
+// CarrierState is how an engine sees a carrier now.
+type CarrierState struct {
+	Name       string
+	Breaker    string // closed, half-open or open
+	Healthy    bool   // messages may be routed to it
+	Congestion int8   // congestion_state seen last (SMPP 5.0 §4.8.4.18); -1: none
+	Limit      int    // parts a second agreed for all binds; 0: none
+	Binds      []BindWindow
+	Lanes      []LaneState
+}
+
+// BindWindow is how much of a bind's window is used.
+type BindWindow struct {
+	Bind         uint32
+	Window, Size int           // agreed, and what is used of it for how the carrier answers
+	Held         int           // slots in use
+	Answers      time.Duration // how long answers take, smoothed; 0: none came yet
+}
+
+// LaneState is what goes from one number over a carrier.
+type LaneState struct {
+	Number    message.Phone
+	Pace      int // parts a second that the carrier was found to take; 0: no less than agreed
+	Waiting   int // messages that have this carrier and wait
+	Accepted  int64
+	Throttled int64
+	Stopped   bool // the carrier refuses this sender
+}
+
+// CarrierStates returns the engine's view of all carriers, as of a few tenths
+// of a second ago at most.
+func (e *Engine) CarrierStates() []CarrierState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.states // Replaced as a whole, never changed.
+}
+
+// tellCarriers renews what CarrierStates returns.
+func (e *Engine) tellCarriers() {
+	all := make([]CarrierState, len(e.carriers))
+	for i, c := range e.carriers {
+		s := &all[i]
+		*s = CarrierState{Name: c.name, Breaker: c.state.String(), Healthy: c.healthy, Congestion: c.congestion, Limit: c.limit.Rate()}
+		for _, b := range c.binds {
+			s.Binds = append(s.Binds, BindWindow{
+				Bind: b.id, Window: b.window, Size: b.answers.Size(), Held: b.window - b.free, Answers: b.answers.Took(),
+			})
+		}
+	}
+	for _, l := range e.lanes {
+		waiting := l.places.len()
+		for k := range l.waiting {
+			waiting += l.waiting[k].len()
+		}
+		s := &all[l.c.index]
+		s.Lanes = append(s.Lanes, LaneState{
+			Number: l.n.phone, Pace: l.pace.Rate(), Waiting: waiting + len(l.delayed), Accepted: l.accepted, Throttled: l.throttled, Stopped: l.halt.on,
+		})
+	}
+	e.mu.Lock()
+	e.states = all
+	e.mu.Unlock()
 }

@@ -60,6 +60,7 @@ type Engine struct {
 	owned  []bool // by partition: taken over and ready
 	marks  []marks
 	alarms []Alarm
+	states []CarrierState
 	stats  Stats
 	live   liveStats
 }

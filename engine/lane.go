@@ -25,6 +25,8 @@ type lane struct {
 	flying  int                              // parts intended, without a durable outcome
 	pace    *throttle.Pace                   // what the carrier lets through, below the limits
 	halt    halt
+
+	accepted, throttled int64 // parts
 }
 
 // place is a recipient of a block whose carrier is chosen.

@@ -34,6 +34,9 @@ func NewWindow(most int, now time.Time) Window {
 // Size returns how many parts may be unanswered.
 func (w *Window) Size() int { return int(w.size) }
 
+// Took returns how long answers take of late, smoothed; 0 before the first.
+func (w *Window) Took() time.Duration { return w.took }
+
 // Answered takes note of an answer and how long it took.
 func (w *Window) Answered(took time.Duration, now time.Time) {
 	if took <= 0 {
