@@ -245,6 +245,11 @@ func (n *node) openEngine() error {
 	if err != nil {
 		return err
 	}
+	table, err := n.cfg.routeTable()
+	if err != nil {
+		return err
+	}
+	n.engine.SetRoutes(table)
 	if err := n.carriers.open(); err != nil {
 		return err
 	}
