@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"unsafe"
@@ -11,19 +12,20 @@ import (
 // or fills them according to its mode. A PDU's fields method is the only
 // description of its wire form.
 type coder struct {
-	mode    mode
-	buf     []byte // reading: the whole PDU; writing: what has been written so far
-	pos     int    // reading: the next octet; writing: where this PDU starts in buf
-	id      CommandID
-	short   int            // reading: items of a group that begin at the end of the PDU
-	version byte           // writing: the SMPP version to write for
-	loose   bool           // writing: take what the specification forbids
-	body    bodyRule       // writing: whether a failed response has a body
-	status  Status         // writing: that of the header
-	read    *ProtocolError // first fault while reading
-	refuse  *FieldError    // first fault while writing or filling
-	trace   *tracer        // reading for a trace: told of every field
-	fill    *filler        // filling: the fields of a trace
+	mode              mode
+	buf               []byte // reading: the whole PDU; writing: what has been written so far
+	pos               int    // reading: the next octet; writing: where this PDU starts in buf
+	id                CommandID
+	short             int            // reading: items of a group that begin at the end of the PDU
+	version           byte           // writing: the SMPP version to write for
+	loose             bool           // writing: take what the specification forbids
+	body              bodyRule       // writing: whether a failed response has a body
+	payload, segments bool           // writing: there is a message_payload, a sar_msg_ref_num
+	status            Status         // writing: that of the header
+	read              *ProtocolError // first fault while reading
+	refuse            *FieldError    // first fault while writing or filling
+	trace             *tracer        // reading for a trace: told of every field
+	fill              *filler        // filling: the fields of a trace
 }
 
 type mode byte
@@ -83,7 +85,7 @@ func (c *coder) text(name string, s *string, size int) {
 			c.buf = append(c.buf, 0)
 			return
 		}
-		if len(*s) >= size || strings.IndexByte(*s, 0) >= 0 {
+		if len(*s) >= size && !c.loose || strings.IndexByte(*s, 0) >= 0 {
 			c.refuseText(name, *s, size)
 			return
 		}
@@ -111,11 +113,29 @@ func (c *coder) readText(name string, s *string, size int) {
 	if n < 0 {
 		n, next = len(rest), len(rest)
 	}
+	if n >= size && size == timeSize && isTimeEnd(rest[timeSize-2]) {
+		n, next = timeSize-1, timeSize-1
+	}
 	*s = unsafe.String(unsafe.SliceData(rest), n)
 	if c.trace != nil {
 		c.trace.text(c.pos, name, *s, n < next, size)
 	}
 	c.pos += next
+}
+
+// timeSize is that of a time with its NUL: YYMMDDhhmmsstnnp (SMPP 3.4 §7.1.1).
+// One of 16 octets whose NUL is missing is known by its last one.
+const timeSize = 17
+
+func isTimeEnd(c byte) bool { return c == '+' || c == '-' || c == 'R' }
+
+// time is a C-octet string that is empty or 16 octets long.
+func (c *coder) time(name string, s *string) {
+	if c.mode == writing && *s != "" && len(*s) != timeSize-1 && !c.loose {
+		c.refuseField(name, fmt.Sprintf("%d octets, not %d or none", len(*s), timeSize-1))
+		return
+	}
+	c.text(name, s, timeSize)
 }
 
 // octet is an integer of one octet.
@@ -160,8 +180,8 @@ func (c *coder) message(v *[]byte) {
 // written: 5.0 takes one octet more.
 func (c *coder) longMessage(n int) bool { return n <= 255 && (c.version >= Version50 || c.loose) }
 
-// readMessage forgives an sm_length that is one too long for the PDU: senders
-// count the NUL that they don't send.
+// readMessage forgives an sm_length that is off by one: senders count a NUL that
+// they don't send, or send one that they don't count.
 func (c *coder) readMessage(v *[]byte) {
 	*v = nil
 	if c.pos >= len(c.buf) {
@@ -174,12 +194,30 @@ func (c *coder) readMessage(v *[]byte) {
 		c.faultAt(c.pos, "sm_length", StatusInvMsgLen, fmt.Sprintf("is %d, and %d octets follow", n, have))
 		return
 	}
-	take := min(n, have)
+	take := c.messageEnd(from, min(n, have)) - from
 	*v = c.buf[from : from+take : from+take]
 	if c.trace != nil {
-		c.trace.message(c.pos, n, *v)
+		c.trace.shortMessage(c.pos, n, *v)
 	}
 	c.pos = from + take
+}
+
+// messageEnd returns where a short_message ends that begins at from and has n
+// octets: there, if TLVs or nothing follow, or a surplus NUL; else one octet
+// before or behind, if that makes whole TLVs of the rest.
+func (c *coder) messageEnd(from, n int) int {
+	at := from + n
+	rest := c.buf[at:]
+	if len(rest) == 0 || wholeTLVs(rest) == len(rest) {
+		return at
+	}
+	if before := c.buf[at-1:]; n > 0 && wholeTLVs(before) == len(before) {
+		return at - 1
+	}
+	if rest[0] != 0 && wholeTLVs(rest[1:]) == len(rest)-1 {
+		return at + 1
+	}
+	return at
 }
 
 // options is the range of TLVs that ends a PDU (SMPP 3.4 §3.2.4). It is
@@ -187,15 +225,56 @@ func (c *coder) readMessage(v *[]byte) {
 func (c *coder) options(v *Options) {
 	switch c.mode {
 	case writing:
-		if wholeTLVs(*v) != len(*v) {
-			c.refuseField("optional parameters", "are no sequence of tag, length, value")
-			return
+		if len(*v) > 0 {
+			c.checkOptions(*v)
 		}
 		c.buf = append(c.buf, *v...)
 	case reading:
 		c.readOptions(v)
 	default:
 		c.fill.options(c, v)
+	}
+}
+
+// checkOptions refuses TLVs that the specification does not allow: of a length
+// that is not theirs, or in SMPP 3.3 any. Tags outside the table are the
+// carrier's.
+func (c *coder) checkOptions(o Options) {
+	if c.version < Version34 && !c.loose {
+		c.refuseField("optional parameters", "do not exist in SMPP 3.3")
+		return
+	}
+	for rest := o; len(rest) > 0; {
+		n := 0
+		if len(rest) >= 4 {
+			n = int(binary.BigEndian.Uint16(rest[2:]))
+		}
+		if 4+n > len(rest) {
+			c.refuseField("optional parameters", "are no sequence of tag, length, value")
+			return
+		}
+		if t := Tag(binary.BigEndian.Uint16(rest)); t < TagVendorFirst && !c.loose {
+			if !t.fits(n) {
+				info, _ := t.Lookup()
+				c.refuseField(info.Name, info.misfit(n))
+				return
+			}
+			c.payload = c.payload || t == TagMessagePayload
+			c.segments = c.segments || t == TagSarMsgRefNum
+		}
+		rest = rest[4+n:]
+	}
+}
+
+// exclusive refuses two texts in one PDU (SMPP 3.4 §5.3.2.32), and two
+// descriptions of its place in a long message: a user data header and the TLVs
+// sar_ (§5.3.2.22).
+func (c *coder) exclusive(esmClass byte, short []byte) {
+	if c.payload && len(short) > 0 {
+		c.refuseField("message_payload", "stands beside a short_message")
+	}
+	if c.segments && esmClass&ESMUDHI != 0 {
+		c.refuseField("sar_msg_ref_num", "stands beside a user data header")
 	}
 }
 
@@ -217,14 +296,14 @@ func (c *coder) readOptions(v *Options) {
 			rest, n = rest[1:], m
 		}
 	}
-	if n < len(rest) && c.trace != nil {
-		c.trace.warn(c.pos+n, "octets that are no TLV were dropped")
-	}
 	if n > 0 {
 		*v = Options(rest[:n:n])
 	}
 	if c.trace != nil {
-		c.trace.options(*v)
+		c.trace.options(c.pos, *v)
+		if n < len(rest) {
+			c.trace.tail(c.pos+n, rest[n:])
+		}
 	}
 	c.pos = len(c.buf)
 }
@@ -270,8 +349,11 @@ func isHexID(s string) bool {
 // 3.4 §4.4.2 leaves the body of a failed submit_sm_resp out, and carriers leave
 // out more.
 func (c *coder) ends(name string) {
-	if !c.id.IsResponse() {
+	switch {
+	case !c.id.IsResponse():
 		c.faultAt(len(c.buf), name, StatusInvCmdLen, "the PDU ends before it")
+	case c.trace != nil:
+		c.trace.ends(len(c.buf), name)
 	}
 }
 

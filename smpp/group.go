@@ -25,13 +25,14 @@ func group[T any](c *coder, count, name string, items *[]T) int {
 		c.writeCount(count, len(*items))
 		return len(*items)
 	case reading:
+		there := c.pos < len(c.buf)
 		n := c.readCount(count)
 		if n > cap(*items) {
 			*items = make([]T, n)
 		}
 		*items = (*items)[:n]
 		clear(*items)
-		if c.trace != nil {
+		if there && c.trace != nil {
 			c.trace.openGroup(name)
 		}
 		return n
@@ -147,7 +148,7 @@ func (c *coder) long(name string, v *uint32) {
 		}
 		*v = binary.BigEndian.Uint32(c.buf[c.pos:])
 		if c.trace != nil {
-			c.trace.long(name, *v)
+			c.trace.number(name, *v)
 		}
 		c.pos += 4
 	default:
@@ -155,26 +156,29 @@ func (c *coder) long(name string, v *uint32) {
 	}
 }
 
-func (t *tracer) long(name string, v uint32) {
-	t.fields = appendUint(appendName(t.fields, name), uint64(v))
-}
-
 func (t *tracer) openGroup(name string) {
 	t.fields = append(appendName(t.fields, name), '[')
+	t.group, t.items = name, 0
 }
 
 func (t *tracer) openItem() {
-	if t.fields[len(t.fields)-1] != '[' {
+	if t.items > 0 {
 		t.fields = append(t.fields, "},"...)
 	}
 	t.fields = append(t.fields, '{')
+	t.path = fmt.Sprintf("%s[%d].", t.group, t.items)
+	t.items++
 }
 
 func (t *tracer) closeGroup() {
-	if t.fields[len(t.fields)-1] != '[' {
+	if t.group == "" {
+		return
+	}
+	if t.items > 0 {
 		t.fields = append(t.fields, '}')
 	}
 	t.fields = append(t.fields, ']')
+	t.group, t.path = "", ""
 }
 
 // openGroup takes the items of a group; those who count them need not say how

@@ -39,7 +39,7 @@ func (p *QuerySMResp) fields(c *coder) {
 		return
 	}
 	c.id65(&p.MessageID)
-	c.text("final_date", &p.FinalDate, 17)
+	c.time("final_date", &p.FinalDate)
 	c.octet("message_state", &p.MessageState)
 	c.octet("error_code", &p.ErrorCode)
 	c.options(&p.Options)
@@ -101,8 +101,8 @@ func (p *ReplaceSM) fields(c *coder) {
 	c.octet("source_addr_ton", &p.Source.TON)
 	c.octet("source_addr_npi", &p.Source.NPI)
 	c.text("source_addr", &p.Source.Addr, 21)
-	c.text("schedule_delivery_time", &p.ScheduleDeliveryTime, 17)
-	c.text("validity_period", &p.ValidityPeriod, 17)
+	c.time("schedule_delivery_time", &p.ScheduleDeliveryTime)
+	c.time("validity_period", &p.ValidityPeriod)
 	c.octet("registered_delivery", &p.RegisteredDelivery)
 	c.octet("sm_default_msg_id", &p.SMDefaultMsgID)
 	c.message(&p.ShortMessage)

@@ -4,25 +4,6 @@ package smpp
 // (SMPP 3.4 §5.2.21); SMPP 5.0 peers may send 255.
 const MaxShortMessage = 254
 
-// Bits of esm_class (SMPP 3.4 §5.2.12).
-const (
-	ESMReceipt             byte = 0x04 // delivery receipt, final
-	ESMDeliveryAck         byte = 0x08 // acknowledgement by the receiving SME
-	ESMIntermediateReceipt byte = 0x20 // intermediate delivery notification
-	ESMUDHI                byte = 0x40 // short_message starts with a user data header
-
-	// ESMReceiptMask selects the bits of which any marks a receipt.
-	ESMReceiptMask byte = ESMReceipt | ESMDeliveryAck | ESMIntermediateReceipt
-)
-
-// Values of registered_delivery (SMPP 3.4 §5.2.17).
-const (
-	ReceiptNone         byte = 0
-	ReceiptAlways       byte = 1
-	ReceiptOnFailure    byte = 2
-	ReceiptIntermediate byte = 0x10
-)
-
 // SubmitSM sends one message part to the SMSC (SMPP 3.4 §4.4.1).
 type SubmitSM struct {
 	ServiceType          string
@@ -61,14 +42,15 @@ func (p *SubmitSM) body(c *coder) {
 	c.octet("esm_class", &p.ESMClass)
 	c.octet("protocol_id", &p.ProtocolID)
 	c.octet("priority_flag", &p.PriorityFlag)
-	c.text("schedule_delivery_time", &p.ScheduleDeliveryTime, 17)
-	c.text("validity_period", &p.ValidityPeriod, 17)
+	c.time("schedule_delivery_time", &p.ScheduleDeliveryTime)
+	c.time("validity_period", &p.ValidityPeriod)
 	c.octet("registered_delivery", &p.RegisteredDelivery)
 	c.octet("replace_if_present_flag", &p.ReplaceIfPresent)
 	c.octet("data_coding", &p.DataCoding)
 	c.octet("sm_default_msg_id", &p.SMDefaultMsgID)
 	c.message(&p.ShortMessage)
 	c.options(&p.Options)
+	c.exclusive(p.ESMClass, p.ShortMessage)
 }
 
 // SubmitSMResp answers a SubmitSM; a failed one may come without a body
@@ -150,6 +132,7 @@ func (p *DataSM) fields(c *coder) {
 	c.octet("registered_delivery", &p.RegisteredDelivery)
 	c.octet("data_coding", &p.DataCoding)
 	c.options(&p.Options)
+	c.exclusive(p.ESMClass, nil)
 }
 
 // DataSMResp answers a DataSM (SMPP 3.4 §4.7.2).

@@ -68,14 +68,15 @@ func (p *SubmitMulti) fields(c *coder) {
 	c.octet("esm_class", &p.ESMClass)
 	c.octet("protocol_id", &p.ProtocolID)
 	c.octet("priority_flag", &p.PriorityFlag)
-	c.text("schedule_delivery_time", &p.ScheduleDeliveryTime, 17)
-	c.text("validity_period", &p.ValidityPeriod, 17)
+	c.time("schedule_delivery_time", &p.ScheduleDeliveryTime)
+	c.time("validity_period", &p.ValidityPeriod)
 	c.octet("registered_delivery", &p.RegisteredDelivery)
 	c.octet("replace_if_present_flag", &p.ReplaceIfPresent)
 	c.octet("data_coding", &p.DataCoding)
 	c.octet("sm_default_msg_id", &p.SMDefaultMsgID)
 	c.message(&p.ShortMessage)
 	c.options(&p.Options)
+	c.exclusive(p.ESMClass, p.ShortMessage)
 }
 
 // Unsuccess is one destination that a SubmitMulti did not reach, and why
@@ -110,7 +111,7 @@ func (p *SubmitMultiResp) fields(c *coder) {
 	if c.bodiless(p.MessageID == "" && len(p.Unsuccess) == 0 && len(p.Options) == 0) {
 		return
 	}
-	c.messageID(&p.MessageID)
+	c.id65(&p.MessageID)
 	for i := range group(c, "no_unsuccess", "unsuccess_sme", &p.Unsuccess) {
 		c.item()
 		p.Unsuccess[i].fields(c)

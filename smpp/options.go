@@ -49,11 +49,19 @@ func (o Options) Append(t Tag, v []byte) Options {
 	return append(o, v...)
 }
 
-// Uint returns the value of an integer TLV of one to four octets. Carriers
-// send integers shorter than specified; they count as what they say.
+// Uint returns the value of an integer TLV. Carriers send integers shorter or
+// longer than specified; they count as what they say, up to 32 bits.
 func (o Options) Uint(t Tag) (uint32, bool) {
-	v, ok := o.Get(t)
-	if !ok || len(v) == 0 || len(v) > 4 {
+	v, _ := o.Get(t)
+	return number(v)
+}
+
+// number reads an integer of any length whose value has 32 bits.
+func number(v []byte) (uint32, bool) {
+	for len(v) > 4 && v[0] == 0 {
+		v = v[1:]
+	}
+	if len(v) == 0 || len(v) > 4 {
 		return 0, false
 	}
 	return bigEndian(v), true

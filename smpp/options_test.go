@@ -45,7 +45,8 @@ func TestIntegersAreReadInAnyLengthUpToFour(t *testing.T) {
 		{[]byte{1, 2}, 0x102, true},
 		{[]byte{0, 1, 2}, 0x102, true},
 		{[]byte{0xFF, 0xFF, 0xFF, 0xFF}, 0xFFFFFFFF, true},
-		{[]byte{0, 0, 0, 0, 1}, 0, false},
+		{[]byte{0, 0, 0, 0, 1}, 1, true},
+		{[]byte{1, 0, 0, 0, 0}, 0, false},
 	} {
 		if got, ok := Options(nil).Append(TagDestinationPort, tc.value).Uint(TagDestinationPort); got != tc.want || ok != tc.ok {
 			t.Errorf("% x: got %d, %v", tc.value, got, ok)
@@ -68,7 +69,7 @@ func TestTheTableOfTagsIsInOrder(t *testing.T) {
 		if info.Tag <= last.Tag || info.Min > info.Max || names[info.Name] {
 			t.Errorf("%+v stands behind %+v", info, last)
 		}
-		if info.Kind == KindInteger && (info.Min < 1 || info.Max > 4) {
+		if info.Kind == KindInteger && (info.Min < 1 && info.Tag != TagAlertOnMessageDelivery || info.Max > 4) {
 			t.Errorf("%s is an integer of %d to %d octets", info.Name, info.Min, info.Max)
 		}
 		if got, ok := info.Tag.Lookup(); !ok || got != info || info.Tag.String() != info.Name {
@@ -81,5 +82,20 @@ func TestTheTableOfTagsIsInOrder(t *testing.T) {
 	}
 	if n := len(Tags()); n < 43 {
 		t.Errorf("%d tags, 3.4 alone has 43", n)
+	}
+}
+
+func TestWhatTagsFitIsWhatTheTableSays(t *testing.T) {
+	for tag := range 1 << 16 {
+		info, _ := Tag(tag).Lookup()
+		for _, n := range []int{0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 17, 18, 19, 20, 23, 24, 64, 65, 66, 67, 101, 102, 255, 256, 257, 1024, 1025, 65535} {
+			want := n >= info.Min && n <= info.Max
+			if info.Tag == TagMsValidity {
+				want = n == 1 || n == 4
+			}
+			if got := Tag(tag).fits(n); got != want {
+				t.Errorf("%s of %d octets: %v, want %v", info.Name, n, got, want)
+			}
+		}
 	}
 }

@@ -13,24 +13,6 @@ type Address struct {
 	Addr     string
 }
 
-// Types of number (SMPP 3.4 §5.2.5).
-const (
-	TONUnknown          byte = 0
-	TONInternational    byte = 1
-	TONNational         byte = 2
-	TONNetworkSpecific  byte = 3
-	TONSubscriberNumber byte = 4
-	TONAlphanumeric     byte = 5
-	TONAbbreviated      byte = 6
-)
-
-// Numbering plans (SMPP 3.4 §5.2.6).
-const (
-	NPIUnknown  byte = 0
-	NPIISDN     byte = 1
-	NPINational byte = 8
-)
-
 // Values of interface_version and sc_interface_version (SMPP 5.0 §4.7.13).
 // Anything below Version34 is SMPP 3.3 or earlier.
 const (

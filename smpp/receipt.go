@@ -2,6 +2,7 @@ package smpp
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"unsafe"
 )
@@ -61,25 +62,23 @@ func receiptOf(esmClass, dataCoding byte, text []byte, o Options) (Receipt, bool
 			r.Stat = statOf(r.State)
 		}
 	}
-	if v, ok := o.Get(TagNetworkErrorCode); ok && r.Err == "" && asciiDigits(v) {
-		r.Err = alias(v)
+	if v, ok := o.Get(TagNetworkErrorCode); ok && r.Err == "" {
+		r.Err = networkError(v)
 	}
 	r.Intermediate = esmClass&ESMIntermediateReceipt != 0
 	return r, true
 }
 
-// NetworkError returns the TLV network_error_code: the type of network and its
-// error (SMPP 3.4 §5.3.2.31). Some carriers send three ASCII digits instead;
-// the network is then zero.
-func (o Options) NetworkError() (network byte, code uint16, ok bool) {
-	v, _ := o.Get(TagNetworkErrorCode)
+// networkError returns the code of network_error_code in the words of a
+// receipt: its decimal number, or the digits that some carriers send instead.
+func networkError(v []byte) string {
 	switch {
-	case len(v) != 3:
-		return 0, 0, false
 	case asciiDigits(v):
-		return 0, uint16(digits(alias(v))), true
+		return alias(v)
+	case len(v) == 3:
+		return strconv.Itoa(int(bigEndian(v[1:])))
 	}
-	return v[0], uint16(bigEndian(v[1:])), true
+	return ""
 }
 
 func asciiDigits(b []byte) bool {

@@ -5,20 +5,6 @@ import (
 	"time"
 )
 
-// States of a message (SMPP 3.4 §5.2.28). Zero is "not known"; in SMPP 5.0 it
-// is SCHEDULED, which is no more final.
-const (
-	StateEnroute       byte = 1
-	StateDelivered     byte = 2
-	StateExpired       byte = 3
-	StateDeleted       byte = 4
-	StateUndeliverable byte = 5
-	StateAccepted      byte = 6
-	StateUnknown       byte = 7
-	StateRejected      byte = 8
-	StateSkipped       byte = 9 // 5.0
-)
-
 // stats pairs the words of receipts with states. The first of a state is the
 // specification's own. ACKED, BUFFRED and ENROUTE are on the way; FAILED,
 // NOCRED and SYSERR will not arrive.

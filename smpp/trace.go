@@ -12,14 +12,27 @@ import (
 //	{"command":"submit_sm_resp","command_id":2147483652,"command_status":0,"sequence_number":7,
 //	 "status":"ESME_ROK","fields":{"message_id":"1a2b"},"tlvs":[]}
 //
-// The fields have the names and the order of the specification. A string's
-// octets are shown as the characters of Latin-1, so that none is lost;
-// short_message is hexadecimal. A TLV has tag, name, value_hex, and value: a
-// number, a text, or null where octets are neither. A receipt is added as
-// "receipt", and what was forgiven while reading as "warnings", each with its
-// offset. For a PDU that cannot be read the object is error, offset and field,
-// and the *ProtocolError is returned with it.
-func Trace(b []byte) ([]byte, error) {
+// The fields have the names and the order of the specification; what repeats is
+// a list of objects. A string's octets are shown as the characters of Latin-1,
+// so that none is lost; short_message is hexadecimal. A TLV has tag, name,
+// value_hex, and value: a number, a text, an object of a structure's parts, or
+// null where octets are none of these; value_name is the word for a number.
+// "names" has the words for the numbers of fields. "udh" and "part" tell a user
+// data header, a receipt is added as "receipt", and what was forgiven while
+// reading as "warnings", each with its offset. For a PDU that cannot be read the
+// object is error, offset and field, and the *ProtocolError is returned with it.
+func Trace(b []byte) ([]byte, error) { return Tracing{}.Trace(b) }
+
+// Tracing says what a trace has beside the octets.
+type Tracing struct {
+	// Text reads the octets of a message, without its user data header, by their
+	// data_coding; the trace then has them as "text". Alphabets are not this
+	// package's business: see smpp/text.
+	Text func(dataCoding byte, octets []byte) string
+}
+
+// Trace is like the function Trace, with what g asks for.
+func (g Tracing) Trace(b []byte) ([]byte, error) {
 	h, err := wholeHeader(b)
 	if err != nil {
 		return traceError(err), err
@@ -29,24 +42,28 @@ func Trace(b []byte) ([]byte, error) {
 		err := &ProtocolError{Command: h.ID, Offset: 4, Field: "command_id", Reason: "is not decoded here", Status: StatusInvCmdID}
 		return traceError(err), err
 	}
-	t := tracer{}
-	c := coder{mode: reading, buf: b, pos: HeaderLen, id: h.ID, trace: &t}
+	t := tracer{header: h}
+	t.checkHeader()
+	c := coder{mode: reading, buf: b, pos: HeaderLen, id: h.ID, status: h.Status, trace: &t}
 	c.walk(p)
 	if c.read != nil {
 		return traceError(c.read), c.read
 	}
-	if c.pos < len(b) {
-		t.warn(c.pos, "octets behind the last field were ignored")
-	}
-	return t.object(h, p), nil
+	t.checkWhole(p)
+	return t.object(p, g), nil
 }
 
 // A tracer gathers what the reader of one PDU tells it, as JSON.
 type tracer struct {
-	fields, tlvs, warnings []byte
+	header                        Header
+	fields, tlvs, names, warnings []byte
+	group, path                   string // of the group, and of its item, as "dest_address[0]."
+	items                         int    // of the group so far
+	ended                         bool   // told that the PDU ends early
 }
 
-func (t *tracer) object(h Header, p PDU) []byte {
+func (t *tracer) object(p PDU, g Tracing) []byte {
+	h := t.header
 	out := append([]byte(nil), `{"command":`...)
 	out = appendJSONText(out, h.ID.String())
 	out = append(out, `,"command_id":`...)
@@ -62,6 +79,10 @@ func (t *tracer) object(h Header, p PDU) []byte {
 	out = append(out, `},"tlvs":[`...)
 	out = append(out, t.tlvs...)
 	out = append(out, ']')
+	if len(t.names) > 0 {
+		out = append(append(append(out, `,"names":{`...), t.names...), '}')
+	}
+	out = t.message(out, p, g)
 	if r, ok := receiptIn(p); ok {
 		out = append(out, `,"receipt":`...)
 		out = appendReceipt(out, r)
@@ -76,27 +97,26 @@ func (t *tracer) object(h Header, p PDU) []byte {
 
 func (t *tracer) text(at int, name, s string, terminated bool, size int) {
 	t.fields = appendJSONText(appendName(t.fields, name), s)
-	if !terminated {
-		t.warn(at+len(s), name+" has no NUL")
-	}
-	if len(s) >= size {
-		t.warn(at, name+" is longer than "+strconv.Itoa(size-1)+" octets")
-	}
+	t.checkText(at, name, s, terminated, size)
 }
 
-func (t *tracer) octet(name string, v byte) {
+func (t *tracer) octet(name string, v byte) { t.number(name, uint32(v)) }
+
+func (t *tracer) number(name string, v uint32) {
 	t.fields = strconv.AppendUint(appendName(t.fields, name), uint64(v), 10)
+	if word := enumName(name, v); word != "" && (v != 0 || name == "message_state") {
+		t.names = appendJSONText(appendName(t.names, t.path+name), word)
+	}
 }
 
-func (t *tracer) message(at, length int, v []byte) {
+func (t *tracer) shortMessage(at, length int, v []byte) {
 	t.fields = strconv.AppendInt(appendName(t.fields, "sm_length"), int64(length), 10)
 	t.fields = appendJSONHex(appendName(t.fields, "short_message"), v)
-	if length != len(v) {
-		t.warn(at, "sm_length is one more than the octets that follow")
-	}
+	t.checkMessage(at, length, len(v))
 }
 
-func (t *tracer) options(o Options) {
+func (t *tracer) options(at int, o Options) {
+	t.checkOptions(at, o)
 	for tag, v := range o.All() {
 		if len(t.tlvs) > 0 {
 			t.tlvs = append(t.tlvs, ',')
@@ -126,15 +146,49 @@ func (t *tracer) warn(at int, reason string) {
 // printable ASCII are shown as text, as vendor tags often are.
 func appendOptionValue(out []byte, tag Tag, v []byte) []byte {
 	info, _ := tag.Lookup()
+	if info.Kind == KindInteger {
+		if n, ok := number(v); ok {
+			out = strconv.AppendUint(out, uint64(n), 10)
+			if word := enumName(info.Name, n); word != "" {
+				out = appendJSONText(append(out, `,"value_name":`...), word)
+			}
+			return out
+		}
+	}
+	if info.Kind == KindParts && !(tag == TagNetworkErrorCode && asciiDigits(v)) {
+		if object := appendParts(out, tag.Parts(), v); object != nil {
+			return object
+		}
+	}
 	switch {
-	case info.Kind == KindInteger && len(v) > 0 && len(v) <= 4:
-		return strconv.AppendUint(out, uint64(bigEndian(v)), 10)
 	case info.Kind == KindText:
 		return appendJSONText(out, alias(trimNUL(v)))
-	case info.Kind == KindOctets && printable(v):
+	case printable(v):
 		return appendJSONText(out, alias(v))
 	}
 	return append(out, "null"...)
+}
+
+// appendParts writes a structured value as an object; octets are a text where
+// they are one, else hexadecimal under a name that says so. It returns nil for
+// octets that don't have the structure.
+func appendParts(out []byte, parts []Part, v []byte) []byte {
+	numbers, rest, n := splitParts(parts, v)
+	if n == 0 {
+		return nil
+	}
+	out = append(out, '{')
+	for i, p := range parts[:n] {
+		switch {
+		case p.Kind == KindInteger:
+			out = strconv.AppendUint(appendName(out, p.Name), uint64(numbers[i]), 10)
+		case printable(rest) || len(rest) == 0:
+			out = appendJSONText(appendName(out, p.Name), alias(rest))
+		default:
+			out = appendJSONHex(appendName(out, p.Name+"_hex"), rest)
+		}
+	}
+	return append(out, '}')
 }
 
 func printable(v []byte) bool {
@@ -144,30 +198,6 @@ func printable(v []byte) bool {
 		}
 	}
 	return len(v) > 0
-}
-
-func receiptIn(p PDU) (Receipt, bool) {
-	switch p := p.(type) {
-	case *DeliverSM:
-		return ParseReceipt(p)
-	case *DataSM:
-		return ParseDataReceipt(p)
-	}
-	return Receipt{}, false
-}
-
-func appendReceipt(out []byte, r Receipt) []byte {
-	out = append(out, '{')
-	for _, f := range [...]struct{ name, value string }{
-		{"id", r.ID}, {"stat", r.Stat}, {"err", r.Err}, {"submit_date", r.SubmitDate}, {"done_date", r.DoneDate}, {"text", r.Text},
-	} {
-		out = appendJSONText(appendName(out, f.name), f.value)
-	}
-	out = strconv.AppendInt(appendName(out, "sub"), int64(r.Sub), 10)
-	out = strconv.AppendInt(appendName(out, "dlvrd"), int64(r.Dlvrd), 10)
-	out = strconv.AppendUint(appendName(out, "message_state"), uint64(r.State), 10)
-	out = strconv.AppendBool(appendName(out, "intermediate"), r.Intermediate)
-	return append(out, '}')
 }
 
 func traceError(err error) []byte {
@@ -188,8 +218,6 @@ func appendName(out []byte, name string) []byte {
 	}
 	return append(appendJSONText(out, name), ':')
 }
-
-func appendUint(out []byte, v uint64) []byte { return strconv.AppendUint(out, v, 10) }
 
 func appendJSONHex(out, v []byte) []byte {
 	return append(hex.AppendEncode(append(out, '"'), v), '"')

@@ -14,10 +14,14 @@ import (
 
 // Untrace turns an object as Trace writes it back into the octets of the PDU.
 // The command may be given by name or number, and so may the status; fields
-// that are left out are zero or empty; sm_length and command_length are computed; a TLV needs tag
-// or name, and value_hex or value. "receipt" and "warnings" are passed over: they
-// follow from the rest. It is as strict as Append.
-func Untrace(object []byte) ([]byte, error) {
+// that are left out are zero or empty; lengths and counts are computed; a TLV
+// needs tag or name, and value_hex or value. A failed response without fields
+// and TLVs gets no body. What follows from the rest, as "receipt", "text" and
+// "warnings", is passed over. It is as strict as Encoding{Version: Version50}.
+func Untrace(object []byte) ([]byte, error) { return Encoding{Version: Version50}.Untrace(object) }
+
+// Untrace is like the function Untrace, for e.
+func (e Encoding) Untrace(object []byte) ([]byte, error) {
 	var t traced
 	dec := json.NewDecoder(bytes.NewReader(object))
 	dec.DisallowUnknownFields()
@@ -42,20 +46,29 @@ func Untrace(object []byte) ([]byte, error) {
 	if p == nil {
 		return nil, fmt.Errorf("smpp: trace: command %s cannot be encoded", id)
 	}
+	c := coder{mode: writing, version: e.Version, loose: e.Loose, status: status, body: bodyAlways}
+	if len(t.Fields) == 0 && len(t.TLVs) == 0 {
+		c.body = bodyNever
+	}
+	if err := t.fillIn(id, p); err != nil {
+		return nil, err
+	}
+	return c.append(nil, t.Sequence, p)
+}
+
+// fillIn gives p, a PDU of the command id, the fields of the object.
+func (t *traced) fillIn(id CommandID, p PDU) error {
 	f := filler{fields: t.Fields, tlvs: t.TLVs}
 	delete(f.fields, "sm_length")
 	c := coder{mode: filling, id: id, fill: &f}
 	c.walk(p)
 	if c.refuse != nil {
-		return nil, c.refuse
+		return c.refuse
 	}
 	if len(f.fields) > 0 {
-		return nil, fmt.Errorf("smpp: trace: %s has no field %s", id, strings.Join(slices.Sorted(maps.Keys(f.fields)), ", "))
+		return fmt.Errorf("smpp: trace: %s has no field %s", id, strings.Join(slices.Sorted(maps.Keys(f.fields)), ", "))
 	}
-	if len(f.tlvs) > 0 {
-		return nil, fmt.Errorf("smpp: trace: %s has no optional parameters", id)
-	}
-	return Append(nil, status, t.Sequence, p)
+	return nil
 }
 
 // traced is the object of a trace.
@@ -67,6 +80,10 @@ type traced struct {
 	Status   string                     `json:"status"`
 	Fields   map[string]json.RawMessage `json:"fields"`
 	TLVs     []tracedOption             `json:"tlvs"`
+	Names    json.RawMessage            `json:"names"`
+	UDH      json.RawMessage            `json:"udh"`
+	Part     json.RawMessage            `json:"part"`
+	Text     json.RawMessage            `json:"text"`
 	Receipt  json.RawMessage            `json:"receipt"`
 	Warnings json.RawMessage            `json:"warnings"`
 	Error    string                     `json:"error"`
@@ -79,6 +96,7 @@ type tracedOption struct {
 	Name     string          `json:"name"`
 	ValueHex *string         `json:"value_hex"`
 	Value    json.RawMessage `json:"value"`
+	Word     json.RawMessage `json:"value_name"`
 }
 
 func (t *traced) command() (CommandID, error) {
@@ -161,14 +179,17 @@ func (f *filler) octet(c *coder, name string, v *byte) {
 	*v = n
 }
 
-func (f *filler) message(c *coder, v *[]byte) {
+func (f *filler) message(c *coder, v *[]byte) { f.octets(c, "short_message", v) }
+
+// octets takes hexadecimal.
+func (f *filler) octets(c *coder, name string, v *[]byte) {
 	var digits string
-	if !f.take(c, "short_message", &digits) {
+	if !f.take(c, name, &digits) {
 		return
 	}
 	b, err := hex.DecodeString(digits)
 	if err != nil {
-		c.refuseField("short_message", err.Error())
+		c.refuseField(name, err.Error())
 	}
 	*v = b
 }
@@ -198,15 +219,19 @@ func (t *tracedOption) octets() (Tag, []byte, error) {
 		return 0, nil, errors.New("needs value_hex, or a value that is not null")
 	}
 	info, _ := tag.Lookup()
+	if info.Kind == KindParts && t.Value[0] == '{' {
+		v, err := partsOf(tag.Parts(), t.Value)
+		return tag, v, err
+	}
 	if info.Kind == KindInteger {
 		var n uint32
 		if err := json.Unmarshal(t.Value, &n); err != nil {
 			return 0, nil, err
 		}
 		b := binary.BigEndian.AppendUint32(nil, n)
-		drop := 4 - info.Max
+		drop := 4 - max(info.Min, 1)
 		if bigEndian(b[:drop]) != 0 {
-			return 0, nil, fmt.Errorf("%d does not fit %d octets", n, info.Max)
+			return 0, nil, fmt.Errorf("%d does not fit %d octets", n, 4-drop)
 		}
 		return tag, b[drop:], nil
 	}
@@ -219,6 +244,43 @@ func (t *tracedOption) octets() (Tag, []byte, error) {
 		v = append(v, 0)
 	}
 	return tag, v, err
+}
+
+// partsOf reads the object that appendParts writes.
+func partsOf(parts []Part, object json.RawMessage) ([]byte, error) {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return nil, err
+	}
+	f, c := filler{fields: fields}, coder{}
+	var numbers []uint32
+	var rest []byte
+	for _, p := range parts {
+		switch {
+		case p.Kind == KindInteger && !f.has(p.Name):
+			// A value that ends early, as ms_validity may.
+		case p.Kind == KindInteger:
+			var n uint32
+			f.long(&c, p.Name, &n)
+			if n>>p.Bits != 0 {
+				c.refuseField(p.Name, fmt.Sprintf("%d does not fit %d bits", n, p.Bits))
+			}
+			numbers = append(numbers, n)
+		case f.has(p.Name + "_hex"):
+			f.octets(&c, p.Name+"_hex", &rest)
+		default:
+			var s string
+			f.text(&c, p.Name, &s)
+			rest = []byte(s)
+		}
+	}
+	for name := range fields {
+		c.refuseField(name, "is no part of it")
+	}
+	if c.refuse != nil {
+		return nil, c.refuse
+	}
+	return joinParts(parts, numbers, rest), nil
 }
 
 func (t *tracedOption) tag() (Tag, error) {
