@@ -31,6 +31,8 @@ type crossed struct {
 	ids     int
 	answer  func(item Item) Answer // nil: accepted
 	mute    bool                   // answers nothing
+	// congestion is its congestion_state; 0: it sends none.
+	congestion int8
 }
 
 func (c *crossed) Write(items []Item) int {
@@ -72,7 +74,10 @@ func (x *crossing) turn() {
 			if c.answer != nil {
 				a = c.answer(it)
 			}
-			a.Token, a.At, a.Congestion = it.Token, x.now.UnixMilli(), -1
+			a.Token, a.At, a.Congestion = it.Token, x.now.UnixMilli(), c.congestion-1
+			if c.congestion > 0 {
+				a.Congestion++
+			}
 			answers = append(answers, a)
 		}
 		c.flying = c.flying[:0]
@@ -327,8 +332,8 @@ func TestAnUndeliveredMessageGoesAnotherWayOnlyByPolicy(t *testing.T) {
 	if s := x.e.Stats(); s.ReceiptsPending != 2 || s.Retried != 2 {
 		t.Errorf("%d messages wait for receipts, %d were sent again", s.ReceiptsPending, s.Retried)
 	}
-	for i := range 3 {
-		x.receipt("beta", fmt.Sprint("beta", i+1), 12025550003, message.Delivered)
+	for i, phone := range []message.Phone{12025550003, 12025550004, 12025550004} {
+		x.receipt("beta", fmt.Sprint("beta", i+1), phone, message.Delivered)
 	}
 	x.turns(5)
 	if s := x.e.Stats(); s.ReceiptsPending != 0 || s.ReceiptsMatched != 8 {

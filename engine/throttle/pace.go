@@ -27,7 +27,9 @@ const (
 	paceCut     = 0.9  // of what the carrier took when it began to throttle
 	paceBlind   = 0.7  // of the rate, where too little was sent to tell
 	paceUp      = 0.01 // of the rate, each raiseEvery
-	paceBack    = 0.1  // of the way back to what was known
+	paceFar     = 0.05 // likewise, once nothing was throttled for paceQuiet
+	paceQuiet   = 10 * time.Second
+	paceBack    = 0.1 // of the way back to what was known
 	raiseEvery  = 200 * time.Millisecond
 	countFor    = 500 * time.Millisecond
 	fullBackoff = 500 * time.Millisecond // after the first queue-full
@@ -72,7 +74,11 @@ func (p *Pace) Accepted(n int, now time.Time) {
 		return
 	}
 	if p.wanted { // A rate that nobody uses up says nothing about a higher one.
-		p.set(max(p.rate+1.0/8, p.rate*(1+paceUp), p.rate+paceBack*(p.known*0.95-p.rate)), now)
+		up := paceUp
+		if now.Sub(p.cut) >= paceQuiet {
+			up = paceFar
+		}
+		p.set(max(p.rate+1.0/8, p.rate*(1+up), p.rate+paceBack*(p.known*0.95-p.rate)), now)
 	}
 	p.raised, p.wanted = now, false
 }

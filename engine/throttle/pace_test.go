@@ -92,7 +92,7 @@ func TestThePaceGoesDownQuicklyAndUpGently(t *testing.T) {
 		t.Errorf("a second after the carrier recovered the pace went from %d to %d", was, p.Rate())
 	}
 	run(p, s, now, 120*time.Second)
-	if p.Rate() != 0 && p.Rate() < 1900 {
+	if p.Rate() != 0 && p.Rate() < 1700 {
 		t.Errorf("two minutes later it is still %d", p.Rate())
 	}
 }
