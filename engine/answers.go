@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"log/slog"
 	"time"
 
 	"fanline/engine/message"
@@ -115,6 +114,8 @@ func (e *Engine) answer(i uint32, a *answer, now time.Time) {
 		e.withdraw(i, message.Open, 0, a.At)
 	case a.Code == message.Unknown && e.mayResend(o, now):
 		o.resent = true
+		o.given.may |= 1 << (f.part - 1)
+		o.given.twice = true
 		e.outcome(i, message.Unknown, a.Status, a.At)
 		o.todo |= 1 << (f.part - 1)
 	default:
@@ -137,41 +138,48 @@ func (e *Engine) decided(i uint32, a *answer) {
 	case message.Accepted:
 		e.stats.Accepted++
 		out.MessageID = a.ID
-		e.expect(o, f, a.ID)
+		e.expect(o, f.part, a.ID)
 	case message.Refused:
 		e.stats.Refused++
 		e.drop(o, message.Rejected)
 	case message.Unknown:
 		e.stats.Unknown++
 		o.unknown = true
+		o.given.may |= 1 << (f.part - 1)
 		if len(e.late) < maxLate {
-			e.late[a.Token] = o
+			e.late[a.Token] = late{o: o, ref: f.ref, part: f.part, bind: f.bind.id, written: f.written}
 		}
 	}
 	e.conclude(o, out)
 }
 
-// concluded carries a message with all parts decided over to the receipts.
+// concluded carries a message with all parts decided over to the receipts. It
+// came to state, which out says unless that is of a further attempt.
 func (e *Engine) concluded(o *outgoing, state message.State, out *record.Outcome) {
-	if o.waits {
-		w := o.p.table.At(o.handle)
-		switch {
-		case w == nil:
-		case state == message.Submitted:
-			w.State = message.Submitted
-			e.remember(o)
-			if w.Left == 0 {
-				e.final(o.p, o.handle, w, out.At, "")
-			}
-		default:
-			o.p.free(o.handle) // Receipts of a message that was refused in part change nothing.
-		}
-	}
 	if o.ended {
 		o.nothing()
 	}
-	if out.State == message.Uncertain && o.msg.Parts == 1 {
-		o.p.addDoubt(&doubt{message: o.msg, broadcast: o.bc, written: o.written, expires: o.expires(e), offset: o.p.acked + 1})
+	if missing, may := o.given.missing(o.msg.Parts); out.State == message.Uncertain && may {
+		o.p.addDoubt(&doubt{
+			message: o.msg, broadcast: o.bc, written: o.written, expires: o.expires(e), offset: o.since,
+			missing: missing, handle: o.handle, waits: o.waits,
+		})
+		return
+	}
+	if !o.waits {
+		return
+	}
+	w := o.p.table.At(o.handle)
+	if w == nil {
+		return
+	}
+	if state != message.Submitted {
+		o.p.drop(o.handle, state) // Receipts of a message that was refused in part change nothing.
+		return
+	}
+	e.remember(o)
+	if w.State = message.Submitted; e.enough(o.p, o.handle, w) {
+		e.finish(o.p, o.handle, w, w.Worst, out.At, "")
 	}
 }
 
@@ -199,23 +207,63 @@ func (e *Engine) mayResend(o *outgoing, now time.Time) bool {
 		now.UnixMilli() <= o.deadline && o.n.mayReach(o) && !e.stopping
 }
 
-// lateAnswer adopts the id of a part that had been given up as unknown.
+// late is a part that was given up as unknown.
+type late struct {
+	o       *outgoing
+	ref     record.Ref
+	written int64
+	bind    uint32
+	part    uint8
+}
+
+// lateAnswer takes up the id of a part that had been given up as unknown. It is
+// an outcome like any other, so that the id is known after a restart too.
 func (e *Engine) lateAnswer(a *answer) {
-	o := e.late[a.Token]
+	l, ok := e.late[a.Token]
 	delete(e.late, a.Token)
-	if o == nil || a.Code != message.Accepted || e.parts[o.p.id] != o.p {
+	if !ok || a.Code != message.Accepted || e.parts[l.o.p.id] != l.o.p {
 		e.stats.Stray++
 		return
 	}
-	if o.msg.Parts != 1 || o.left > 0 || o.dropped != message.Open {
-		return // The other parts decide.
+	o, bit := l.o, uint32(1)<<(l.part-1)
+	if o.left > 0 { // The other parts are still to be decided.
+		if o.dropped == message.Open {
+			e.lateOutcome(o, &l, a)
+			o.given.have |= bit
+			_, o.unknown = o.given.missing(o.msg.Parts)
+			e.expect(o, l.part, a.ID)
+		}
+		return
 	}
 	d := o.p.uncertain[o.msg.Phone]
-	if d == nil || d.several || d.message.Key() != o.msg.Key() {
+	if d == nil || d.missing&bit == 0 || d.message.Key() != o.msg.Key() {
 		return // A receipt was quicker.
 	}
-	e.adopt(o.p, d, a.At)
-	e.expectID(o.p, o.carrier, d.handle, a.ID)
+	d.missing &^= bit
+	out := e.lateOutcome(o, &l, a)
+	w := e.waitingOf(o.p, d)
+	if d.missing == 0 {
+		delete(o.p.uncertain, o.msg.Phone)
+		if o.bc != nil {
+			delete(o.bc.limbo, o.msg.Rank)
+		}
+		out.From, out.State = message.Uncertain, message.Submitted
+		w.State = message.Submitted
+	}
+	e.expectID(o.p, o.carrier, d.handle, l.part, a.ID)
+}
+
+// lateOutcome gathers the outcome of a late answer. The pointer holds until the
+// next outcome.
+func (e *Engine) lateOutcome(o *outgoing, l *late, a *answer) *record.Outcome {
+	o.p.changed = true
+	g := e.gather.At(o.p.id)
+	g.Record.Outcomes = append(g.Record.Outcomes, record.Outcome{
+		Ref: l.ref, Message: o.msg, Part: l.part, Code: message.Accepted, Status: a.Status, MessageID: a.ID,
+		Bind: l.bind, Written: l.written, At: a.At,
+	})
+	g.Outcomes = append(g.Outcomes, applied{recovered: true, bc: o.bc})
+	return &g.Record.Outcomes[len(g.Record.Outcomes)-1]
 }
 
 func (o *outgoing) expires(e *Engine) int64 {
@@ -223,8 +271,9 @@ func (o *outgoing) expires(e *Engine) int64 {
 }
 
 // expect makes the receipts of an accepted part find their message.
-func (e *Engine) expect(o *outgoing, f *flight, id []byte) {
+func (e *Engine) expect(o *outgoing, part uint8, id []byte) {
 	p := o.p
+	o.given.have |= 1 << (part - 1)
 	if !o.waits {
 		o.handle = p.table.Add(receipts.Waiting{
 			Phone: o.msg.Phone, Written: o.written, Expires: o.expires(e), Offset: p.acked + 1,
@@ -236,20 +285,31 @@ func (e *Engine) expect(o *outgoing, f *flight, id []byte) {
 			p.ids[o.handle] = o.msg.ID
 		}
 	}
-	e.expectID(p, f.bind.carrier, o.handle, id)
+	e.expectID(p, o.carrier, o.handle, part, id)
 }
 
 // expectID registers an id; a receipt that was quicker than it joins at once.
-func (e *Engine) expectID(p *partition, c *carrier, h handleOf, id []byte) {
+func (e *Engine) expectID(p *partition, c *carrier, h handleOf, part uint8, id []byte) {
 	w := p.table.At(h)
 	w.Left++
-	key := receipts.Key(c.index, e.cfg.CanonicalID(c.name, id))
-	if p.table.Expect(key, h, 1) {
-		e.stats.IDsReused++
-		e.cfg.Logger.Warn("a carrier used a message id again whose receipt is still to come", slog.String("carrier", c.name))
+	phone := w.Phone
+	in := &c.in
+	look(&in.stats.Responses, e.stats.Accepted, id)
+	if len(id) == 0 && !in.noIDs {
+		e.findByPhone(c) // This message among them.
+		e.lookAgain(c)
+	} else if in.noIDs {
+		key := phoneKey(c, phone)
+		p.table.Expect(key, h, part) // That others to the phone wait too is no reuse.
+		e.early(p, key, phone)
 	}
-	if early, ok := p.parked[key]; ok {
-		delete(p.parked, key)
-		e.receipt(p, c, &early.receipt, early.at)
+	if len(id) == 0 || p.table.At(h) == nil {
+		return
 	}
+	key := e.responseKey(c, id)
+	if p.table.Expect(key, h, part) || in.again(key) {
+		in.stats.IDsReused++
+		e.reused(c)
+	}
+	e.early(p, key, phone)
 }

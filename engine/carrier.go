@@ -22,6 +22,7 @@ type carrier struct {
 	binds      []*bind
 	last       *bind // that took the last message
 	inRow      int   // messages that it took in a row
+	in         incoming
 
 	state   gobreaker.State // of the breaker, as of this turn
 	healthy bool            // as of this turn: messages may be routed to it

@@ -26,6 +26,15 @@ type Config struct {
 	// CanonicalID brings the ids of a carrier's responses and receipts to one
 	// form; it may return id itself.
 	CanonicalID func(carrier string, id []byte) []byte
+	// DetectIDs tells of a carrier of which nobody has said how its receipts write
+	// ids: the engine finds out by trying. nil: of none.
+	DetectIDs func(carrier string) bool
+	// ReceiptID writes the id of such a carrier's receipt as CanonicalID would have
+	// its response's, were it in a form, into room or by itself; false: it cannot be.
+	ReceiptID func(carrier string, form IDForm, id, room []byte) ([]byte, bool)
+	// PartsReceipt says of which parts of a text in several a carrier sends
+	// receipts; of all where nil.
+	PartsReceipt func(carrier string) PartsReceipt
 
 	Validity      time.Duration // the longest in use, for messages found in the journal
 	Grace         time.Duration // after validity, before no_receipt

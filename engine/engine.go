@@ -31,7 +31,8 @@ type Engine struct {
 	carriers    []*carrier
 	flights     []flight
 	free        []uint32
-	late        map[uint64]*outgoing // parts that timed out, by token
+	late        map[uint64]late // parts that timed out, by token
+	idRoom      [32]byte
 	gather      *batch
 	spares      []*batch
 	commits     []*commitment // on their way to the log, oldest first
@@ -63,6 +64,7 @@ type Engine struct {
 	states []CarrierState
 	stats  Stats
 	live   liveStats
+	told   told
 }
 
 type batch = journal.Batch[uint32, applied, settled]
@@ -74,7 +76,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, parts: make([]*partition, cfg.Partitions), numbers: map[message.Phone]*number{},
-		late: map[uint64]*outgoing{}, controls: map[message.BroadcastID]record.Control{}, stopped: make(chan struct{}),
+		late: map[uint64]late{}, controls: map[message.BroadcastID]record.Control{}, stopped: make(chan struct{}),
 		gather: journal.NewBatch[uint32, applied, settled](cfg.Partitions),
 		views:  map[message.BroadcastID]*view{}, owned: make([]bool, cfg.Partitions), marks: make([]marks, cfg.Partitions),
 	}

@@ -43,6 +43,7 @@ type outgoing struct {
 	since    int64  // offset in the journal before which nothing says that a part has left; 0: none has
 	handle   handleOf
 	waits    bool // handle is valid
+	given    given
 	retry    retry
 }
 

@@ -25,6 +25,9 @@ type partition struct {
 	seen      *receipts.Seen
 	parked    map[uint64]parked
 	heard     map[handleOf][]parked // receipts of messages whose other parts have none yet
+	lent      []lent                // receipts that messages of other partitions took
+	lapsed    *receipts.Seen        // ids whose message became no_receipt
+	snapshots int64                 // that are durable
 	uncertain map[message.Phone]*doubt
 	recent    map[message.ID]recent  // one-to-one messages taken up
 	learned   *route.Learned         // ways that deliveries showed; nil: none yet
@@ -47,13 +50,12 @@ const (
 	recentFor   = 24 * time.Hour
 	recentSaved = 10 * time.Minute // of it, what snapshots carry, and whose jobs may be read again
 	recentMost  = 1 << 14          // in a snapshot, which must fit into a record
-	earlyMost   = 1 << 13          // likewise
 )
 
 func newPartition(id int32) *partition {
 	return &partition{
 		id: id, owner: -1, acked: -1, receiptsHeld: -1, broadcasts: map[message.BroadcastID]*broadcast{}, ids: map[handleOf]message.ID{},
-		seen: receipts.NewSeen(seenIDs), parked: map[uint64]parked{}, heard: map[handleOf][]parked{}, uncertain: map[message.Phone]*doubt{},
+		seen: receipts.NewSeen(seenIDs), lapsed: receipts.NewSeen(seenIDs), parked: map[uint64]parked{}, heard: map[handleOf][]parked{}, uncertain: map[message.Phone]*doubt{},
 		recent: map[message.ID]recent{},
 	}
 }
@@ -68,24 +70,6 @@ type job struct {
 type recent struct {
 	at     int64 // Unix ms
 	offset int64 // of its job; 0: not read by this owner
-}
-
-// parked is a receipt that came before its message's id was known.
-type parked struct {
-	receipt Receipt
-	carrier *carrier
-	at      int64
-}
-
-// doubt is an uncertain message that a receipt may still settle.
-type doubt struct {
-	message   record.Message
-	broadcast *broadcast
-	written   int64    // Unix ms
-	expires   int64    // Unix ms
-	several   bool     // more than one to this phone: a receipt can't tell them apart
-	handle    handleOf // once adopted
-	offset    int64    // in the journal, below which nothing says that it is uncertain
 }
 
 // broadcast is what a partition knows of one broadcast.
@@ -154,6 +138,7 @@ func (p *partition) covered(snapshot bool) int64 {
 func (p *partition) committed(e *Engine, snapshot *record.Snapshot, receipts int64) {
 	p.receiptsDone = max(p.receiptsDone, receipts)
 	if snapshot != nil {
+		p.snapshots++
 		p.replay = snapshot.Replay
 	}
 	p.advance(e)
@@ -203,36 +188,8 @@ func (e *Engine) snapshot(p *partition) {
 		}
 	}
 	j := &e.gather.At(p.id).Record
-	j.Snapshot, j.Early = s, p.early(since)
+	j.Snapshot, j.Early = s, p.unsettled(e, since)
 	p.changed, p.snapshot = false, false
-}
-
-// early lists the receipts that nothing but memory knows of, those that wait
-// for their message's id no longer than since.
-func (p *partition) early(since int64) []record.Early {
-	var all []record.Early
-	add := func(r *parked) {
-		if len(all) < earlyMost {
-			rc := &r.receipt
-			all = append(all, record.Early{Carrier: r.carrier.name, ID: rc.ID, Phone: rc.Phone, To: rc.To, State: rc.State, Err: rc.Err, At: r.at})
-		}
-	}
-	for _, parts := range p.heard {
-		for i := range parts {
-			add(&parts[i])
-		}
-	}
-	for o := range p.again {
-		if o.retry.said != nil {
-			add(o.retry.said)
-		}
-	}
-	for _, r := range p.parked {
-		if r.at >= since {
-			add(&r)
-		}
-	}
-	return all
 }
 
 // waitingIDs lists the one-to-one messages of a partition that have no intent:
@@ -321,8 +278,8 @@ func (e *Engine) forget(ms int64) {
 			}
 		}
 	}
-	for token, o := range e.late {
-		if o.expires(e) < ms {
+	for token, l := range e.late {
+		if l.o.expires(e) < ms {
 			delete(e.late, token)
 		}
 	}

@@ -25,16 +25,19 @@ func (e *Engine) receipts(r *Record, _ time.Time) error {
 	if c == nil {
 		return fmt.Errorf("receipts of carrier %q, which is not configured", rs.Carrier)
 	}
+	e.detects(c)
 	for i := range rs.Entries {
 		rc, ok := e.cfg.Receipt(rs.Carrier, rs.Entries[i].PDU)
 		if !ok {
 			e.stats.Poison++
+			c.in.stats.Unreadable++
 			e.cfg.Logger.Error("a receipt cannot be read and is passed over", slog.String("carrier", rs.Carrier),
 				slog.Int("partition", int(r.Partition)), slog.Int64("offset", r.Offset), slog.Int("entry", i))
 			continue
 		}
 		e.receipt(p, c, &rc, rs.Entries[i].At)
 	}
+	e.lookAgain(c)
 	p.changed = true
 	if p.inMemory && p.receiptsHeld < 0 {
 		p.receiptsHeld = r.Offset
@@ -51,32 +54,136 @@ func (e *Engine) carrierNamed(name string) *carrier {
 	return nil
 }
 
+// detects asks whether the form of a carrier's ids is to be found out; its
+// profile may have changed.
+func (e *Engine) detects(c *carrier) {
+	c.in.detect = e.cfg.ReceiptID != nil && e.cfg.DetectIDs != nil && e.cfg.DetectIDs(c.name)
+	if !c.in.detect {
+		c.in.stats.Form, c.in.stats.Detected = IDSame, false
+	}
+}
+
 // receipt joins one receipt to its message. One that matches nothing is parked
-// until its message's id is known or its time is over.
+// until its message's id is known or its time is over. The first final receipt
+// of a part decides: those that come after it, of whatever state, change
+// nothing, and neither does an intermediate one at any time.
 func (e *Engine) receipt(p *partition, c *carrier, rc *Receipt, at int64) {
+	r := &c.in.stats
+	look(&r.Receipts, r.Matched+r.Repeated, rc.ID)
 	if rc.State == message.Open {
-		e.stats.ReceiptsIntermediate++
+		r.Intermediate++
 		return
 	}
-	key := receipts.Key(c.index, e.cfg.CanonicalID(c.name, rc.ID))
-	en, ok := p.table.Find(key)
-	h := en.Handle
-	if !ok || p.table.At(h) == nil {
-		e.unmatched(p, c, key, rc, at)
+	if len(rc.ID) == 0 && !c.in.noIDs {
+		e.findByPhone(c)
+	}
+	s, v := e.find(p, c, rc, at, false)
+	switch v {
+	case found:
+		r.Matched++
+		e.credit(p, c, &s, rc, at)
+	case heard:
+		r.Repeated++
+	case decided:
+		r.Late++
+		e.tooLate(&s)
+	case nobody:
+		if d := e.doubtOf(p, rc, at); d != nil {
+			r.Settled++
+			e.creditDoubt(p, c, d, &s, at)
+			return
+		}
+		e.park(p, c, &s, v, at)
+	default:
+		e.park(p, c, &s, v, at)
+	}
+}
+
+// credit gives a receipt that was filed under p to the part that it is about.
+func (e *Engine) credit(p *partition, c *carrier, s *search, rc *Receipt, at int64) {
+	q, h := s.p, s.entry.Handle
+	w := q.table.At(h)
+	q.table.Forget(s.entry)
+	if len(rc.ID) == 0 {
+		c.in.stats.ByPhone++
+	} else {
+		c.in.learn(s.form, s.clear())
+		q.seen.Add(onceKey(s.key, w.Phone))
+		if q != p || rc.Phone != w.Phone {
+			p.seen.Add(onceKey(s.key, rc.Phone))
+		}
+	}
+	if q != p {
+		c.in.stats.Astray++
+		if !c.in.astray && rc.Phone != 0 {
+			c.in.astray = true
+			c.in.learned++
+		}
+	}
+	e.hear(p, q, h, w, s.entry.Part, rc, c, at)
+}
+
+// tooLate notes a receipt of a part whose message was decided without it.
+func (e *Engine) tooLate(s *search) {
+	if s.n == 0 {
 		return
 	}
-	p.table.Forget(en)
-	e.stats.ReceiptsMatched++
-	p.seen.Add(key)
-	w := p.table.At(h)
-	w.Left--
+	w := s.p.table.At(s.entry.Handle)
+	s.p.table.Forget(s.entry)
+	s.p.seen.Add(onceKey(s.key, w.Phone))
+	if w.Left = max(w.Left, 1) - 1; w.Left == 0 {
+		s.p.free(s.entry.Handle)
+	}
+}
+
+// hear adds a receipt to what those of its message have said. When that is
+// enough the message is final; until then it stands in memory alone, and beside
+// the snapshots.
+func (e *Engine) hear(p, q *partition, h handleOf, w *receipts.Waiting, part uint8, rc *Receipt, c *carrier, at int64) {
+	w.Left = max(w.Left, 1) - 1
 	w.Worst = receipts.Join(w.Worst, rc.State)
-	if w.State == message.Submitted && w.Left == 0 {
-		e.final(p, h, w, at, rc.Err)
+	if w.Parts == 1 && w.State == message.Submitted && q.retries[h] == nil {
+		e.finish(q, h, w, w.Worst, at, rc.Err)
 		return
 	}
-	p.heard[h] = append(p.heard[h], keep(rc, c, at))
+	kept := keep(rc, c, at)
+	kept.part = part
+	q.heard[h] = append(q.heard[h], kept)
+	if w.State == message.Submitted && e.enough(q, h, w) {
+		e.finish(q, h, w, w.Worst, at, "")
+		return
+	}
 	p.inMemory = true
+	if q != p {
+		q.changed = true
+		p.lent = append(p.lent, lent{parked: kept, to: q, since: q.snapshots})
+	}
+}
+
+// enough tells whether the receipts so far decide a submitted message: those of
+// all parts, or of the one that stands for all at that carrier.
+func (e *Engine) enough(p *partition, h handleOf, w *receipts.Waiting) bool {
+	if w.Left == 0 {
+		return true
+	}
+	if w.Parts == 1 || e.cfg.PartsReceipt == nil || w.Carrier == noIndex {
+		return false
+	}
+	one := uint8(0)
+	switch e.cfg.PartsReceipt(e.carriers[w.Carrier].name) {
+	case EveryPart:
+		return false
+	case LastPart:
+		one = w.Parts
+	case FirstPart:
+		one = 1
+	}
+	for i := range p.heard[h] {
+		if one == 0 || p.heard[h][i].part == one {
+			return true
+		}
+	}
+	return false
 }
 
 // keep copies what is kept of a receipt.
@@ -84,90 +191,6 @@ func keep(rc *Receipt, c *carrier, at int64) parked {
 	kept := parked{receipt: *rc, carrier: c, at: at}
 	kept.receipt.ID = append([]byte(nil), rc.ID...)
 	return kept
-}
-
-func (e *Engine) unmatched(p *partition, c *carrier, key uint64, rc *Receipt, at int64) {
-	if p.seen.Has(key) {
-		e.stats.ReceiptsRepeated++
-		return
-	}
-	if d := e.doubtOf(p, rc, at); d != nil {
-		e.adopt(p, d, at)
-		e.expectID(p, c, d.handle, rc.ID)
-		e.receipt(p, c, rc, at)
-		return
-	}
-	if len(p.parked) >= parkedMax {
-		e.stats.ReceiptsUnmatched++
-		return
-	}
-	p.parked[key] = keep(rc, c, at)
-	p.inMemory = true
-}
-
-// doubtOf finds the one uncertain message to which a receipt with an unknown
-// id can belong: the only one to that phone, with nothing else to it under
-// way that could be its message instead.
-func (e *Engine) doubtOf(p *partition, rc *Receipt, at int64) *doubt {
-	d := p.uncertain[rc.Phone]
-	if d == nil || rc.Phone == 0 || d.several || at < d.written || rc.To != 0 && rc.To != d.message.Number {
-		return nil
-	}
-	for i := range e.flights {
-		if o := e.flights[i].o; o != nil && o.msg.Phone == rc.Phone {
-			return nil
-		}
-	}
-	return d
-}
-
-func (p *partition) addDoubt(d *doubt) {
-	if before := p.uncertain[d.message.Phone]; before != nil {
-		before.several = true
-		return
-	}
-	p.uncertain[d.message.Phone] = d
-}
-
-// second takes the doubt about a broadcast's first attempt out, since from now
-// on the second one decides.
-func (p *partition) second(phone message.Phone, id message.BroadcastID) *doubt {
-	d := p.uncertain[phone]
-	if d == nil || d.several || d.message.Broadcast != id {
-		return nil
-	}
-	delete(p.uncertain, phone)
-	return d
-}
-
-// nothing ends a second attempt that says nothing of the first.
-func (o *outgoing) nothing() {
-	if o.first != nil {
-		o.p.addDoubt(o.first)
-		o.first = nil
-	}
-}
-
-// adopt moves an uncertain message on to submitted: the carrier has it.
-func (e *Engine) adopt(p *partition, d *doubt, at int64) {
-	delete(p.uncertain, d.message.Phone)
-	if d.broadcast != nil {
-		delete(d.broadcast.limbo, d.message.Rank)
-	}
-	g := e.gather.At(p.id)
-	g.Record.Finals = append(g.Record.Finals, record.Final{
-		Message: d.message, From: message.Uncertain, State: message.Submitted, Written: d.written, At: at,
-	})
-	g.Finals = append(g.Finals, settled{bc: d.broadcast})
-	m := &d.message
-	d.handle = p.table.Add(receipts.Waiting{
-		Phone: m.Phone, Written: d.written, Expires: d.expires, Offset: p.acked + 1,
-		Broadcast: m.Broadcast, Rank: m.Rank, Member: m.Member, Attributes: m.Attributes,
-		Number: e.numberIndex(m.Number), Carrier: e.carrierIndex(m.Carrier), Class: m.Class, Parts: m.Parts, State: message.Submitted,
-	})
-	if m.Broadcast == 0 {
-		p.ids[d.handle] = m.ID
-	}
 }
 
 func (e *Engine) numberIndex(phone message.Phone) uint16 {
@@ -204,24 +227,50 @@ func (e *Engine) messageOf(p *partition, h handleOf, w *receipts.Waiting) record
 	return m
 }
 
-// final gathers the final of a message whose receipts have all come.
-func (e *Engine) final(p *partition, h handleOf, w *receipts.Waiting, at int64, errText string) {
-	e.finish(p, h, w, w.Worst, at, errText)
-}
-
-func (e *Engine) finish(p *partition, h handleOf, w *receipts.Waiting, state message.State, at int64, errText string) {
+// finish gathers the final of a message, unless its policy has it go once more
+// over another carrier. Where receipts were kept, err is that of the one which
+// decided.
+func (e *Engine) finish(p *partition, h handleOf, w *receipts.Waiting, state message.State, at int64, err string) {
+	var said *parked
+	for i := range p.heard[h] {
+		if r := &p.heard[h][i]; r.receipt.State == state {
+			err, said = r.receipt.Err, r
+		}
+	}
 	if p.retries != nil {
-		if e.again(p, h, state, errText, nil) {
+		if e.again(p, h, state, err, said) {
 			return
 		}
 		e.learn(p, h, state, at)
 	}
 	g := e.gather.At(p.id)
 	g.Record.Finals = append(g.Record.Finals, record.Final{
-		Message: e.messageOf(p, h, w), From: message.Submitted, State: state, Err: errText, Written: w.Written, At: at,
+		Message: e.messageOf(p, h, w), From: message.Submitted, State: state, Err: err, Written: w.Written, At: at, Parts: p.partsOf(h, w),
 	})
 	g.Finals = append(g.Finals, settled{bc: p.broadcasts[w.Broadcast]})
 	p.free(h)
+}
+
+// partsOf returns what receipts said of each part of a message in several; nil
+// where there were none. A receipt of no known part is that of the first
+// without.
+func (p *partition) partsOf(h handleOf, w *receipts.Waiting) []record.Part {
+	told := p.heard[h]
+	if w.Parts < 2 || len(told) == 0 {
+		return nil
+	}
+	parts := make([]record.Part, w.Parts)
+	for i := range told {
+		r := &told[i]
+		k := int(r.part) - 1
+		for k < 0 || k < len(parts)-1 && parts[k].State != message.Open {
+			k++
+		}
+		if k < len(parts) && parts[k].State == message.Open {
+			parts[k] = record.Part{State: r.receipt.State, Err: r.receipt.Err, At: r.at}
+		}
+	}
+	return parts
 }
 
 // free forgets a message that waits for nothing any more.
@@ -232,26 +281,45 @@ func (p *partition) free(h handleOf) {
 	p.table.Free(h)
 }
 
+// drop keeps a message that was decided without receipts, so that those of its
+// accepted parts are known when they come.
+func (p *partition) drop(h handleOf, state message.State) {
+	w := p.table.At(h)
+	if w == nil {
+		return
+	}
+	if w.Left == 0 {
+		p.free(h)
+		return
+	}
+	w.State, w.Offset = state, noOffset // Nobody needs its outcomes again.
+	delete(p.ids, h)
+	delete(p.heard, h)
+}
+
+// noOffset is behind every offset of the journal.
+const noOffset = 1<<63 - 1
+
 // expire lets go what has waited long enough: messages without a receipt after
 // validity and grace, receipts without a message, doubts.
 func (e *Engine) expire(p *partition, ms int64) {
+	gone := map[handleOf]message.Phone{}
 	p.table.Sweep(ms, 1<<30, func(h handleOf, w *receipts.Waiting) {
 		if w.State == message.Submitted {
+			gone[h] = w.Phone
 			e.finish(p, h, w, message.NoReceipt, ms, "")
 			return
 		}
 		p.free(h) // Parts of it were never decided: it is final by another way.
 	})
-	limit := ms - max(e.cfg.Grace, time.Minute).Milliseconds()
-	for key, early := range p.parked {
-		if d := e.doubtOf(p, &early.receipt, early.at); d != nil { // It came before its message was given up as uncertain.
-			e.adopt(p, d, early.at)
-			e.expectID(p, early.carrier, d.handle, early.receipt.ID)
-		} else if early.at < limit {
-			delete(p.parked, key)
-			e.stats.ReceiptsUnmatched++
-		}
+	if len(gone) > 0 {
+		p.table.Purge(func(key uint64, h handleOf) {
+			if phone, ok := gone[h]; ok {
+				p.lapsed.Add(onceKey(key, phone))
+			}
+		})
 	}
+	e.expireParked(p, ms)
 	for phone, d := range p.uncertain {
 		if d.expires < ms {
 			delete(p.uncertain, phone)

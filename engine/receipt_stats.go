@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -84,15 +85,16 @@ func (r *CarrierReceipts) MatchRate() float64 {
 	return 1
 }
 
-// liveReceipts is what other goroutines read of them.
-type liveReceipts struct {
-	v atomic.Pointer[[]CarrierReceipts]
+// told is what other goroutines see of what became of receipts.
+type told struct {
+	v    atomic.Pointer[[]CarrierReceipts]
+	next time.Time // when it is renewed
 }
 
 // Receipts returns what became of each carrier's receipts, in the order of the
 // configuration, as of a moment ago.
 func (e *Engine) Receipts() []CarrierReceipts {
-	if all := e.heard.v.Load(); all != nil {
+	if all := e.told.v.Load(); all != nil {
 		return *all
 	}
 	return nil
@@ -105,6 +107,7 @@ type incoming struct {
 	last    IDForm // of the last match
 	streak  int    // matches of that form in a row
 	learned int    // grows when something was learned that may find what is parked
+	looked  int    // … for the last time after so much was learned
 	astray  bool   // receipts come filed under other phones than their messages
 	noIDs   bool   // receipts come without ids: messages are found by phone too
 	recent  *receipts.Seen
@@ -142,6 +145,29 @@ func (in *incoming) learn(form IDForm, clear bool) {
 	}
 }
 
+// again tells whether an id came with another response shortly before: two
+// messages have it, of whatever partitions.
+func (in *incoming) again(key uint64) bool {
+	if in.recent == nil {
+		in.recent = receipts.NewSeen(recentIDs)
+	}
+	if in.recent.Has(key) {
+		return true
+	}
+	in.recent.Add(key)
+	return false
+}
+
+// reused says, once a minute, that a carrier uses ids again. Their receipts are
+// told apart by phone.
+func (e *Engine) reused(c *carrier) {
+	if e.now.Sub(c.in.warned) >= time.Minute {
+		c.in.warned = e.now
+		e.cfg.Logger.Warn("a carrier gave several messages one id: their receipts can only be told apart by phone",
+			slog.String("carrier", c.name), slog.Int64("so_far", c.in.stats.IDsReused))
+	}
+}
+
 // look has a style see some of many ids.
 func look(s *receipts.Style, n int64, id []byte) {
 	if n < styleWhole || n%styleSample == 0 {
@@ -149,11 +175,34 @@ func look(s *receipts.Style, n int64, id []byte) {
 	}
 }
 
-// publishReceipts renews what other goroutines see, a few times a second.
-func (e *Engine) publishReceipts(now time.Time) {
-	if now.Before(e.heard.next) {
+// tell puts what became of receipts into the engine's counts, and, a few times
+// a second, before other goroutines.
+func (e *Engine) tell(s *Stats) {
+	for _, c := range e.carriers {
+		r := &c.in.stats
+		s.ReceiptsMatched += r.Matched + r.Joined + r.Settled
+		s.ReceiptsRepeated += r.Repeated
+		s.ReceiptsLate += r.Late
+		s.ReceiptsUnmatched += r.Unmatched
+		s.ReceiptsIntermediate += r.Intermediate
+		s.IDsReused += r.IDsReused
+	}
+	if e.now.Before(e.told.next) {
 		return
 	}
-	e.heard.next = now.Add(100 * time.Millisecond)
-	e.heard.renew(e)
+	e.told.next = e.now.Add(100 * time.Millisecond)
+	all := make([]CarrierReceipts, len(e.carriers))
+	for i, c := range e.carriers {
+		all[i] = c.in.stats
+		all[i].Carrier = c.name
+	}
+	for _, p := range e.parts {
+		if p == nil {
+			continue
+		}
+		for _, r := range p.parked {
+			all[r.carrier.index].Parked++
+		}
+	}
+	e.told.v.Store(&all)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ func (e *Engine) Own(ctx context.Context, partition int32, start Start, replay R
 	if err != nil {
 		return fmt.Errorf("own partition %d: %w", partition, err)
 	}
-	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}}
+	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, noIDs: map[uint16]bool{}}
 	r.p.owner, r.p.acked = owner, owner
 	r.p.jobsNext, r.p.receiptsNext = start.Jobs, start.Receipts
 	r.p.receiptsDone = start.Receipts
@@ -99,6 +100,7 @@ type recovery struct {
 	texts map[message.Key]*partial // messages that wait for receipts
 	begun map[message.Key]begun    // of those that are undecided
 	early []record.Early           // as of the last snapshot
+	noIDs map[uint16]bool          // carriers that accepted parts without giving an id
 }
 
 // begun is what outcomes that decide nothing said of a message.
@@ -118,6 +120,8 @@ type openIntent struct {
 type partial struct {
 	handle handleOf
 	waits  bool
+	given  given
+	over   bool // it was given up as uncertain
 }
 
 // apply takes a record up. Those of an owner before the last one are void.
@@ -140,6 +144,7 @@ func (r *recovery) apply(offset int64, j *record.Journal) {
 		run := j.Runs[in.Run]
 		run.Carrier = strings.Clone(run.Carrier)
 		r.open[record.Ref{Offset: offset, Index: uint32(i)}] = openIntent{in, run}
+		r.attempt(&in)
 		if in.Broadcast == 0 {
 			r.p.recent[in.ID] = recent{at: run.At}
 		}
@@ -190,11 +195,13 @@ func (r *recovery) move(m *record.Message, from, to message.State) {
 func (r *recovery) outcome(offset int64, o *record.Outcome) {
 	delete(r.open, o.Ref)
 	r.move(&o.Message, o.From, o.State)
-	if o.Code == message.Accepted {
-		r.expect(offset, o)
-	}
+	r.give(offset, o)
 	key := o.Message.Key()
 	if o.From == message.Submitted { // A further attempt: the message stays what it is.
+		return
+	}
+	if d := r.p.uncertain[o.Message.Phone]; o.State == message.Open && d != nil && d.message.Key() == key {
+		d.missing &^= 1 << (o.Part - 1) // A late answer; another part's is still to come.
 		return
 	}
 	if o.State == message.Open {
@@ -217,22 +224,59 @@ func (r *recovery) outcome(offset int64, o *record.Outcome) {
 	if o.From == message.Uncertain {
 		delete(r.p.uncertain, o.Message.Phone)
 	}
+	if !more {
+		b.written, b.offset = o.Written, offset
+	}
 	part := r.texts[key]
-	if part != nil && part.waits {
-		w := r.p.table.At(part.handle)
-		if o.State == message.Submitted && w != nil {
-			w.State = message.Submitted
-		} else if w != nil {
-			r.p.table.Free(part.handle)
-			delete(r.texts, key)
-		}
-	}
-	if o.State == message.Uncertain && o.Message.Parts == 1 {
-		if !more {
-			b.written, b.offset = o.Written, offset
-		}
+	switch {
+	case o.State == message.Uncertain:
 		r.doubt(&o.Message, b.written, b.offset)
+	case part == nil || !part.waits:
+	case o.State == message.Submitted:
+		if w := r.p.table.At(part.handle); w != nil {
+			w.State = message.Submitted
+		}
+	default:
+		r.p.drop(part.handle, o.State)
+		delete(r.texts, key)
 	}
+}
+
+// attempt takes note of a part that is sent once more.
+func (r *recovery) attempt(in *record.Intent) {
+	part := r.texts[in.Key()]
+	switch {
+	case part == nil:
+	case part.over: // What the first attempt left in the table finds its receipts, no more.
+		delete(r.texts, in.Key())
+		if d := r.p.uncertain[in.Phone]; d != nil && in.Parts > 1 && d.message.Key() == in.Key() {
+			delete(r.p.uncertain, in.Phone)
+		}
+	case part.given.may&(1<<(in.Part-1)) != 0:
+		part.given.twice = true
+	}
+}
+
+// give takes note of what the carrier told of a part.
+func (r *recovery) give(offset int64, o *record.Outcome) {
+	bit := uint32(1) << (o.Part - 1)
+	switch o.Code {
+	case message.Accepted:
+		r.expect(offset, o)
+		r.texts[o.Message.Key()].given.have |= bit
+	case message.Unknown:
+		r.may(o.Message.Key(), bit)
+	}
+}
+
+// may takes note of a part that may have left.
+func (r *recovery) may(key message.Key, bit uint32) {
+	part := r.texts[key]
+	if part == nil {
+		part = &partial{}
+		r.texts[key] = part
+	}
+	part.given.may |= bit
 }
 
 // broadcast is that of a message, nil for a one-to-one. It may be the first
@@ -281,11 +325,15 @@ func (r *recovery) expect(offset int64, o *record.Outcome) {
 	}
 	if w := r.p.table.At(part.handle); w != nil {
 		w.Left++
+		if len(o.MessageID) == 0 {
+			r.noIDs[w.Carrier] = true
+			return
+		}
 		key := receipts.Key(w.Carrier, r.e.cfg.CanonicalID(m.Carrier, o.MessageID))
-		r.p.table.Expect(key, part.handle, 1)
+		r.p.table.Expect(key, part.handle, o.Part)
 		// Once the message is final, a receipt that is read or sent again must
 		// not pass for that of an uncertain message to the same phone.
-		r.p.seen.Add(key)
+		r.p.seen.Add(onceKey(key, m.Phone))
 	}
 }
 
@@ -298,15 +346,19 @@ func (r *recovery) expires(written int64) int64 {
 func (r *recovery) final(offset int64, f *record.Final) {
 	r.move(&f.Message, f.From, f.State)
 	key := f.Message.Key()
-	if b, more := r.begun[key]; f.State == message.Uncertain && f.Message.Parts == 1 {
+	if b, more := r.begun[key]; f.State == message.Uncertain {
 		if !more {
 			b.offset = offset
 		}
 		r.doubt(&f.Message, f.Written, b.offset)
+		delete(r.begun, key)
+		return
 	}
 	delete(r.begun, key)
-	if f.State == message.Submitted { // out of uncertain; its id came with the receipt, or with a late response
+	if d := r.p.uncertain[f.Message.Phone]; d != nil && d.message.Key() == key {
 		delete(r.p.uncertain, f.Message.Phone)
+	}
+	if f.State == message.Submitted { // out of uncertain
 		r.adopted(offset, f)
 		return
 	}
@@ -319,25 +371,67 @@ func (r *recovery) final(offset int64, f *record.Final) {
 	}
 }
 
-// adopted keeps a message that left uncertain waiting: a receipt that comes
-// again, by phone, or its expiry ends it.
+// adopted keeps a message that left uncertain waiting. Receipts have shown that
+// the carrier has those of its parts whose ids are not in the journal: they
+// stand beside the last snapshot, or are read again, and are found by phone.
 func (r *recovery) adopted(offset int64, f *record.Final) {
 	m := f.Message
-	h := r.p.table.Add(receipts.Waiting{
-		Phone: m.Phone, Written: f.Written, Expires: r.expires(f.Written), Offset: offset,
-		Broadcast: m.Broadcast, Rank: m.Rank, Member: m.Member, Attributes: m.Attributes,
-		Number: r.e.numberIndex(m.Number), Carrier: r.e.carrierIndex(m.Carrier), Class: m.Class, Parts: m.Parts, State: message.Submitted,
-	})
-	if m.Broadcast == 0 {
-		r.p.ids[h] = m.ID
+	part := r.texts[m.Key()]
+	if part == nil {
+		part = &partial{}
+		r.texts[m.Key()] = part
 	}
-	r.texts[m.Key()] = &partial{handle: h, waits: true}
+	if !part.waits {
+		part.waits = true
+		part.handle = r.p.table.Add(receipts.Waiting{
+			Phone: m.Phone, Written: f.Written, Expires: r.expires(f.Written), Offset: offset,
+			Broadcast: m.Broadcast, Rank: m.Rank, Member: m.Member, Attributes: m.Attributes,
+			Number: r.e.numberIndex(m.Number), Carrier: r.e.carrierIndex(m.Carrier), Class: m.Class, Parts: m.Parts,
+		})
+		if m.Broadcast == 0 {
+			r.p.ids[part.handle] = m.ID
+		}
+	}
+	w := r.p.table.At(part.handle)
+	if w == nil {
+		return
+	}
+	w.State = message.Submitted
+	if missing := allParts(m.Parts) &^ part.given.have; missing != 0 {
+		w.Left += uint8(bits.OnesCount32(missing))
+		m.Carrier = strings.Clone(m.Carrier)
+		r.p.addDoubt(&doubt{
+			message: m, broadcast: r.broadcast(&m), written: f.Written, expires: w.Expires, offset: w.Offset,
+			missing: missing, adopted: true, handle: part.handle, waits: true,
+		})
+	}
 }
 
+// doubt keeps an uncertain message for receipts to settle, if they can; it is
+// let go otherwise.
 func (r *recovery) doubt(m *record.Message, written, offset int64) {
+	part := r.texts[m.Key()]
+	if part == nil {
+		part = &partial{}
+		r.texts[m.Key()] = part
+	}
+	part.over = true
+	missing, may := part.given.missing(m.Parts)
+	if m.Parts == 1 && missing != 0 { // However long ago it was that it left.
+		may = true
+	}
+	if !may {
+		if part.waits {
+			r.p.drop(part.handle, message.Uncertain)
+		}
+		return
+	}
 	kept := *m
 	kept.Carrier = strings.Clone(m.Carrier)
-	r.p.addDoubt(&doubt{message: kept, broadcast: r.broadcast(m), written: written, expires: r.expires(written), offset: offset})
+	r.p.addDoubt(&doubt{
+		message: kept, broadcast: r.broadcast(m), written: written, expires: r.expires(written), offset: offset,
+		missing: missing, handle: part.handle, waits: part.waits,
+	})
 }
 
 // takeOver makes the recovered partition the engine's own: intents without an
@@ -352,6 +446,7 @@ func (r *recovery) takeOver(now time.Time) {
 	left := map[message.Key]int{}
 	for _, open := range r.open {
 		left[open.intent.Key()]++
+		r.may(open.intent.Key(), 1<<(open.intent.Part-1))
 	}
 	for ref, open := range r.open {
 		key := open.intent.Key()
@@ -378,6 +473,7 @@ func (r *recovery) takeOver(now time.Time) {
 	for _, bc := range p.broadcasts {
 		r.settleRest(bc, ms)
 	}
+	r.byPhone()
 	for i := range r.early {
 		early := &r.early[i]
 		if c := e.carrierNamed(early.Carrier); c != nil {
@@ -388,6 +484,18 @@ func (r *recovery) takeOver(now time.Time) {
 	e.mu.Lock()
 	e.owned[p.id] = true
 	e.mu.Unlock()
+}
+
+// byPhone has the messages of carriers that leave ids out be found by phone.
+func (r *recovery) byPhone() {
+	for _, c := range r.e.carriers {
+		r.e.detects(c)
+		if c.in.noIDs {
+			r.p.byPhone(c)
+		} else if r.noIDs[c.index] {
+			r.e.findByPhone(c)
+		}
+	}
 }
 
 // unanswered gathers the outcome of an intent that has none; that of the last
@@ -412,14 +520,10 @@ func (r *recovery) unanswered(g *journal.Pending[uint32, applied, settled], ref 
 				r.limbo(bc, in.Rank)
 			}
 		}
-		if in.Parts == 1 {
-			if !more {
-				b.written, b.offset = open.run.At, r.p.acked+1
-			}
-			r.doubt(&m, b.written, b.offset)
-		} else if part := r.texts[in.Key()]; part != nil && part.waits {
-			r.p.table.Free(part.handle)
+		if !more {
+			b.written, b.offset = open.run.At, r.p.acked+1
 		}
+		r.doubt(&m, b.written, b.offset)
 	}
 	g.Record.Outcomes = append(g.Record.Outcomes, out)
 	g.Outcomes = append(g.Outcomes, applied{recovered: true, bc: bc})
@@ -479,12 +583,7 @@ func (r *recovery) halfSent(key message.Key, b *begun, ms int64) {
 	default:
 		bc.ranks.take(m.Rank)
 	}
-	if m.Parts == 1 {
-		r.doubt(m, b.written, b.offset)
-	}
-	if part := r.texts[key]; part != nil && part.waits {
-		r.p.table.Free(part.handle)
-	}
+	r.doubt(m, b.written, b.offset)
 }
 
 func (r *recovery) limbo(bc *broadcast, rank message.Rank) {

@@ -18,7 +18,7 @@ func TestAReceiptReadAgainAfterARestartMatchesNoUncertainMessage(t *testing.T) {
 	}
 	p := newPartition(0)
 	e.parts[0] = p
-	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}}
+	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, noIDs: map[uint16]bool{}}
 	text := func(b message.BroadcastID) record.Message {
 		return record.Message{Class: message.ClassBroadcast, Broadcast: b, Rank: 1, Member: 7, Phone: 14018465014, Number: worldNumber, Carrier: "acme", Parts: 1}
 	}
@@ -29,14 +29,14 @@ func TestAReceiptReadAgainAfterARestartMatchesNoUncertainMessage(t *testing.T) {
 
 	again := Receipt{ID: []byte("a1"), Phone: 14018465014, State: message.Delivered}
 	e.receipt(p, e.carrierNamed("acme"), &again, at+1000)
-	if p.uncertain[14018465014] == nil || e.stats.ReceiptsRepeated != 1 {
-		t.Errorf("the second message is settled by the first one's receipt: %+v", e.stats)
+	if p.uncertain[14018465014] == nil || e.carriers[0].in.stats.Repeated != 1 {
+		t.Errorf("the second message is settled by the first one's receipt: %+v", e.carriers[0].in.stats)
 	}
 
 	own := Receipt{ID: []byte("a2"), Phone: 14018465014, State: message.Delivered}
 	e.receipt(p, e.carrierNamed("acme"), &own, at+1000)
-	if p.uncertain[14018465014] != nil || e.stats.ReceiptsMatched != 1 {
-		t.Errorf("the second message's own receipt doesn't settle it: %+v", e.stats)
+	if p.uncertain[14018465014] != nil || e.carriers[0].in.stats.Settled != 1 {
+		t.Errorf("the second message's own receipt doesn't settle it: %+v", e.carriers[0].in.stats)
 	}
 }
 
@@ -49,7 +49,7 @@ func TestATextBegunBeforeACrashIsUncertainAndNotSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPartition(0)
-	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}}
+	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, noIDs: map[uint16]bool{}}
 	text := record.Message{Class: message.ClassBroadcast, Broadcast: 7, Rank: 1, Member: 7, Phone: 14018465014, Number: worldNumber, Carrier: "acme", Parts: 2}
 	at := w.ms()
 	r.outcome(3, &record.Outcome{Message: text, Part: 1, Code: message.Accepted, MessageID: []byte("a1"), Written: at, At: at})

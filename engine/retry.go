@@ -66,6 +66,7 @@ func (e *Engine) another(o *outgoing, l *lane) {
 	o.retry.routes--
 	o.retry.tried = o.retry.tried.with(o.lane)
 	o.lane, o.carrier, o.queued = l, nil, true
+	o.given = given{}
 	o.todo, o.left, o.out, o.put, o.notUntil, o.since, o.written = 0, 0, 0, 0, 0, 0, 0
 	e.stats.Retried++
 }

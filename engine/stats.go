@@ -18,6 +18,7 @@ type Stats struct {
 	Stray                                int64 // answers to nothing
 	ReceiptsMatched, ReceiptsRepeated    int64
 	ReceiptsUnmatched                    int64 // expired without a message
+	ReceiptsLate                         int64 // their message had been decided without them
 	ReceiptsIntermediate                 int64
 	ReceiptsParked, ReceiptsPending      int64 // now
 	IDsReused                            int64
@@ -94,6 +95,7 @@ func (e *Engine) publish() {
 			s.ReceiptsPending += int64(p.table.Len())
 		}
 	}
+	e.tell(&s)
 	e.live.v.Store(&s)
 	if len(e.dirty) == 0 {
 		return

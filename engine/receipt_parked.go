@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"time"
+
+	"fanline/engine/message"
+	"fanline/engine/receipts"
+	"fanline/pipeline/record"
+)
+
+// parked is a receipt that came before its message's id was known, or of a
+// message whose other parts have none yet.
+type parked struct {
+	receipt Receipt
+	carrier *carrier
+	at      int64
+	part    uint8 // of a message that is known; 0: unknown
+	tries   uint8
+	several bool // more than one message could be meant
+	learned int  // … as far as was known by then: carrier.in.learned
+}
+
+// lent is a receipt that a message of another partition took. Until a snapshot
+// of that one tells of it, ours do.
+type lent struct {
+	parked
+	to    *partition
+	since int64 // snapshots of to
+}
+
+// park keeps a receipt whose message is not known, or not for sure.
+func (e *Engine) park(p *partition, c *carrier, s *search, v verdict, at int64) {
+	r := &c.in.stats
+	id := e.parkKey(c, s)
+	if id == 0 { // Neither id nor phone.
+		r.Unmatched++
+		return
+	}
+	key := onceKey(id, s.rc.Phone)
+	if _, again := p.parked[key]; again {
+		r.Repeated++
+		return
+	}
+	if len(p.parked) >= parkedMax {
+		r.Unmatched++
+		return
+	}
+	kept := keep(s.rc, c, at)
+	if kept.several = v == several; kept.several {
+		kept.learned = c.in.learned
+		r.Ambiguous++
+	}
+	p.parked[key] = kept
+	p.inMemory = true
+}
+
+// early joins the receipt that was quicker than the response with its id.
+func (e *Engine) early(p *partition, key uint64, phone message.Phone) {
+	if len(p.parked) == 0 {
+		return
+	}
+	once := onceKey(key, phone)
+	if r, ok := p.parked[once]; ok {
+		e.recheck(p, once, &r, false)
+	}
+}
+
+// reconsider looks once more for the message of a parked receipt, and tells whether
+// that has led to anything.
+func (e *Engine) reconsider(p *partition, r *parked, thorough bool) bool {
+	c := r.carrier
+	if r.several && r.learned == c.in.learned {
+		return false // That one of the two has gone doesn't make it the other's.
+	}
+	s, v := e.find(p, c, &r.receipt, r.at, thorough)
+	switch v {
+	case found:
+		c.in.stats.Joined++
+		e.credit(p, c, &s, &r.receipt, r.at)
+		return true
+	case heard:
+		c.in.stats.Repeated++
+		return true
+	case decided:
+		c.in.stats.Late++
+		e.tooLate(&s)
+		return true
+	case several:
+		r.learned = c.in.learned
+		if !r.several {
+			r.several = true
+			c.in.stats.Ambiguous++
+		}
+	case nobody:
+		if d := e.doubtOf(p, &r.receipt, r.at); d != nil { // It came before its message was given up as uncertain.
+			c.in.stats.Settled++
+			e.creditDoubt(p, c, d, &s, r.at)
+			return true
+		}
+	}
+	return false
+}
+
+// recheck reconsiders a parked receipt and keeps the receipt or lets it go.
+func (e *Engine) recheck(p *partition, key uint64, r *parked, thorough bool) {
+	if e.reconsider(p, r, thorough) {
+		delete(p.parked, key)
+	} else {
+		p.parked[key] = *r
+	}
+}
+
+// lookAgain goes over what is parked of a carrier when something was learned
+// of it: which form its ids have, or where its receipts are filed.
+func (e *Engine) lookAgain(c *carrier) {
+	for c.in.looked != c.in.learned {
+		c.in.looked = c.in.learned
+		for _, p := range e.parts {
+			if p == nil {
+				continue
+			}
+			for key, r := range p.parked {
+				if r.carrier == c {
+					e.recheck(p, key, &r, false)
+				}
+			}
+		}
+	}
+}
+
+// How parked receipts are looked at again.
+const (
+	thoroughAfter = 2 * time.Second // when the response with its id must have come
+	thoroughTries = 12
+	againMost     = 1 << 10 // of a partition at a time, so that nothing else waits long
+)
+
+// expireParked looks at what is parked again and lets go what has waited as
+// long as its message would have.
+func (e *Engine) expireParked(p *partition, ms int64) {
+	limit := ms - max(e.cfg.Grace, time.Minute).Milliseconds()
+	budget := againMost
+	for key, r := range p.parked {
+		if r.at < limit {
+			delete(p.parked, key)
+			r.carrier.in.stats.Unmatched++
+			continue
+		}
+		if budget > 0 && r.tries < thoroughTries {
+			budget--
+			thorough := ms-r.at >= thoroughAfter.Milliseconds()
+			if thorough {
+				r.tries++
+			}
+			e.recheck(p, key, &r, thorough)
+		} else if p.uncertain[r.receipt.Phone] != nil {
+			e.recheck(p, key, &r, false)
+		}
+	}
+	kept := p.lent[:0]
+	for _, l := range p.lent {
+		if l.open(e) {
+			kept = append(kept, l)
+		}
+	}
+	clear(p.lent[len(kept):])
+	p.lent = kept
+}
+
+// open tells whether the other partition's snapshots may not tell of it yet.
+// One may have been on its way when the receipt was taken: the next counts.
+func (l *lent) open(e *Engine) bool {
+	return e.parts[l.to.id] == l.to && l.to.snapshots < l.since+2
+}
+
+// findByPhone has the messages of a carrier be found by their phones too, from
+// when it first sends a receipt without an id, or gives none in a response.
+func (e *Engine) findByPhone(c *carrier) {
+	c.in.noIDs = true
+	c.in.learned++
+	for _, p := range e.parts {
+		if p != nil {
+			p.byPhone(c)
+		}
+	}
+}
+
+func (p *partition) byPhone(c *carrier) {
+	p.table.Each(func(h handleOf, w *receipts.Waiting) {
+		for part := uint8(1); part <= w.Left && w.Carrier == c.index; part++ {
+			p.table.Expect(phoneKey(c, w.Phone), h, part)
+		}
+	})
+}
+
+// earlyOctets bounds what a snapshot tells of receipts: brokers refuse records
+// of a megabyte.
+const earlyOctets = 384 << 10
+
+// unsettled lists the receipts that nothing but memory knows of, those first
+// that are no older than since.
+func (p *partition) unsettled(e *Engine, since int64) []record.Early {
+	var all []record.Early
+	octets := 0
+	add := func(r *parked) {
+		rc := &r.receipt
+		if octets += 48 + len(rc.ID) + len(rc.Err); octets <= earlyOctets {
+			all = append(all, record.Early{Carrier: r.carrier.name, ID: rc.ID, Phone: rc.Phone, To: rc.To, State: rc.State, Err: rc.Err, At: r.at})
+		}
+	}
+	for _, parts := range p.heard {
+		for i := range parts {
+			add(&parts[i])
+		}
+	}
+	for i := range p.lent {
+		if l := &p.lent[i]; l.open(e) {
+			add(&l.parked)
+		}
+	}
+	for o := range p.again {
+		if o.retry.said != nil {
+			add(o.retry.said)
+		}
+	}
+	for _, young := range []bool{true, false} {
+		for _, r := range p.parked {
+			if (r.at >= since) == young {
+				add(&r)
+			}
+		}
+	}
+	return all
+}
