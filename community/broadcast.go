@@ -2,6 +2,7 @@ package community
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -33,6 +34,7 @@ type Broadcast struct {
 	Epoch    message.Epoch       `json:"epoch"` // 0 until it is started
 	Policy   message.Policy      `json:"-"`
 	Validity time.Duration       `json:"-"`       // from the start
+	Retry    Retry               `json:"-"`       // of what is not delivered
 	Total    int64               `json:"total"`   // members of the fixed audience
 	Created  time.Time           `json:"created"` //
 	Started  time.Time           `json:"started"`
@@ -54,6 +56,7 @@ type NewBroadcast struct {
 	Audience string
 	Policy   message.Policy
 	Validity time.Duration
+	Retry    *Retry // nil: as the number's configuration has it
 }
 
 // CreateBroadcast checks and stores a draft. Nobody is written to yet.
@@ -71,20 +74,25 @@ func (s *Store) CreateBroadcast(ctx context.Context, n NewBroadcast) (b Broadcas
 		return Broadcast{}, &FieldError{"validity", "want between 1s and 168h"}
 	}
 	err = s.InTx(ctx, func(tx *Tx) error {
-		number, err := one[int64](ctx, tx.querier, `SELECT id FROM numbers WHERE number = $1 AND active = 1`, int64(n.Number))
-		if errors.Is(err, ErrNotFound) {
+		var number int64
+		var retry Retry
+		err := tx.row(ctx, `SELECT id, retry_routes, retry_on FROM numbers WHERE number = $1 AND active = 1`, int64(n.Number)).Scan(&number, &retry.Routes, &retry.On)
+		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("number %s is not configured: %w", n.Number.Masked(), ErrNotFound)
 		}
 		if err != nil {
 			return err
 		}
+		if n.Retry != nil {
+			retry = *n.Retry
+		}
 		id, err := tx.take(ctx, "broadcasts", 1)
 		if err != nil {
 			return err
 		}
-		err = tx.exec(ctx, `INSERT INTO broadcasts (id, number, text, audience, state, epoch, policy, validity_seconds, total, created, started, ended)
-			VALUES ($1, $2, $3, $4, 'draft', 0, $5, $6, 0, $7, 0, 0)`,
-			id, number, n.Text, n.Audience, n.Policy.String(), int64(n.Validity/time.Second), millis(tx.Now()))
+		err = tx.exec(ctx, `INSERT INTO broadcasts (id, number, text, audience, state, epoch, policy, validity_seconds, total, created, started, ended, retry_routes, retry_on)
+			VALUES ($1, $2, $3, $4, 'draft', 0, $5, $6, 0, $7, 0, 0, $8, $9)`,
+			id, number, n.Text, n.Audience, n.Policy.String(), int64(n.Validity/time.Second), millis(tx.Now()), int64(retry.Routes), int64(retry.On))
 		if err != nil {
 			return err
 		}
@@ -97,13 +105,13 @@ func (s *Store) CreateBroadcast(ctx context.Context, n NewBroadcast) (b Broadcas
 	return b, nil
 }
 
-const broadcastColumns = `b.id, n.number, b.text, b.audience, b.state, b.epoch, b.policy, b.validity_seconds, b.total, b.created, b.started, b.ended
+const broadcastColumns = `b.id, n.number, b.text, b.audience, b.state, b.epoch, b.policy, b.validity_seconds, b.total, b.created, b.started, b.ended, b.retry_routes, b.retry_on
 	FROM broadcasts b JOIN numbers n ON n.id = b.number`
 
 func scanBroadcast(r rowScanner, b *Broadcast) error {
 	var policy string
 	var validity, created, started, ended int64
-	err := r.Scan(&b.ID, &b.Number, &b.Text, &b.Audience, &b.State, &b.Epoch, &policy, &validity, &b.Total, &created, &started, &ended)
+	err := r.Scan(&b.ID, &b.Number, &b.Text, &b.Audience, &b.State, &b.Epoch, &policy, &validity, &b.Total, &created, &started, &ended, &b.Retry.Routes, &b.Retry.On)
 	if err != nil {
 		return err
 	}

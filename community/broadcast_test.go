@@ -279,7 +279,7 @@ func TestRecipientsAreReadAsTheyAreNow(t *testing.T) {
 			"nobody, nobody": {never, never + 1},
 		} {
 			before := []record.Recipient{{Member: 77}}
-			rs, vs, err := s.Recipients(ctx, ours, []string{"first_name", "state", "last_name", "city", "first_name"}, want, before, []string{"kept"})
+			rs, vs, _, err := s.Recipients(ctx, ours, []string{"first_name", "state", "last_name", "city", "first_name"}, want, before, []string{"kept"})
 			s.must(err)
 			if len(rs) != 1+len(want) || len(vs) != 1+5*len(want) || rs[0].Member != 77 || vs[0] != "kept" {
 				t.Fatalf("%s: %d recipients, %d values", name, len(rs), len(vs))
@@ -307,10 +307,10 @@ func TestRecipientsAreReadAsTheyAreNow(t *testing.T) {
 				}
 			}
 		}
-		if _, _, err := s.Recipients(ctx, ours, []string{"nickname"}, ids, nil, nil); !errors.Is(err, ErrInvalid) {
+		if _, _, _, err := s.Recipients(ctx, ours, []string{"nickname"}, ids, nil, nil); !errors.Is(err, ErrInvalid) {
 			t.Errorf("an unknown merge field: %v", err)
 		}
-		if _, _, err := s.Recipients(ctx, bob, nil, ids, nil, nil); !errors.Is(err, ErrNotFound) {
+		if _, _, _, err := s.Recipients(ctx, bob, nil, ids, nil, nil); !errors.Is(err, ErrNotFound) {
 			t.Errorf("a number that is not ours: %v", err)
 		}
 	})
@@ -384,7 +384,7 @@ func BenchmarkRecipients(b *testing.B) {
 		for i := range ids {
 			ids[i] = message.MemberID(first + i)
 		}
-		if rs, vs, err = s.Recipients(ctx, ours, []string{"first_name"}, ids, rs[:0], vs[:0]); err != nil {
+		if rs, vs, _, err = s.Recipients(ctx, ours, []string{"first_name"}, ids, rs[:0], vs[:0]); err != nil {
 			b.Fatal(err)
 		}
 		if first += chunk; first+chunk > n {

@@ -21,6 +21,7 @@ type bulk struct {
 	proof  int64 // id of the evidence that all rows share
 	cities map[place]int64
 	groups map[string]int64
+	ways   map[string]int64
 	report ImportReport
 }
 
@@ -32,6 +33,7 @@ type known struct {
 	Member
 	consent Consent
 	joined  int64
+	way     int64 // column carrier
 }
 
 // stored is a member on the way into the store.
@@ -39,16 +41,17 @@ type stored struct {
 	*entry
 	id     int64
 	city   int64
+	wayID  int64  // of the column carrier, or what the store had
 	before *known // nil: new
 	same   bool   // the profile is as it was
 }
 
-// bulkRows is how many rows one statement holds: eleven parameters each, of
+// bulkRows is how many rows one statement holds: twelve parameters each, of
 // the 32,766 that SQLite takes.
 const bulkRows = 500
 
 func (s *Store) newBulk(ctx context.Context, number message.Phone, e Evidence) (*bulk, error) {
-	w := &bulk{s: s, phone: number, with: e, cities: map[place]int64{}, groups: map[string]int64{}}
+	w := &bulk{s: s, phone: number, with: e, cities: map[place]int64{}, groups: map[string]int64{}, ways: map[string]int64{}}
 	q := s.read()
 	var err error
 	if w.number, err = q.numberID(ctx, number); err != nil {
@@ -121,10 +124,10 @@ func (w *bulk) find(ctx context.Context, tx *Tx, entries []entry) ([]stored, err
 		}
 		err := tx.each(ctx, func(r rowScanner) error {
 			var m known
-			err := scanMember(r.Scan, &m.Member, &m.consent, &m.joined)
+			err := scanMember(r.Scan, &m.Member, &m.consent, &m.joined, &m.way)
 			had[m.Phone] = &m
 			return err
-		}, `SELECT `+memberColumns+`, COALESCE(k.state, ''), COALESCE(k.joined, 0) FROM members m LEFT JOIN cities c ON c.id = m.city
+		}, `SELECT `+memberColumns+`, COALESCE(k.state, ''), COALESCE(k.joined, 0), m.carrier FROM members m LEFT JOIN cities c ON c.id = m.city
 			LEFT JOIN consent k ON k.number = $1 AND k.member = m.id WHERE m.phone IN (`+placeholders(2, len(part))+`)`, args...)
 		if err != nil {
 			return nil, err
@@ -147,10 +150,30 @@ func (w *bulk) find(ctx context.Context, tx *Tx, entries []entry) ([]stored, err
 		if m.city, err = w.city(ctx, tx, &m.Profile); err != nil {
 			return nil, err
 		}
-		m.same = m.before != nil && m.sameAs(&m.before.Member)
+		if m.wayID, err = w.way(ctx, tx, &m); err != nil {
+			return nil, err
+		}
+		m.same = m.before != nil && m.sameAs(&m.before.Member) && m.wayID == m.before.way
 		members[i] = m
 	}
 	return members, nil
+}
+
+// way returns the id of the column carrier; without one, what the store has.
+func (w *bulk) way(ctx context.Context, tx *Tx, m *stored) (int64, error) {
+	if m.way == "" {
+		if m.before == nil {
+			return 0, nil
+		}
+		return m.before.way, nil
+	}
+	id, known := w.ways[m.way]
+	if known {
+		return id, nil
+	}
+	id, err := tx.hintID(ctx, m.way)
+	w.ways[m.way] = id // Void, as that of cities, once a transaction fails.
+	return id, err
 }
 
 // sameAs tells whether a profile would be stored as it is.
@@ -239,20 +262,20 @@ func (w *bulk) write(ctx context.Context, tx *Tx, members []stored, report *Impo
 		}
 	}
 	now := millis(tx.Now())
-	err := values(ctx, tx, made, `INSERT INTO members (id, phone, slot, first_name, last_name, city, birth, gender, email, language, created) VALUES `, ``, 11,
+	err := values(ctx, tx, made, `INSERT INTO members (id, phone, slot, first_name, last_name, city, birth, gender, email, language, created, carrier) VALUES `, ``, 12,
 		func(args []any, m *stored) []any {
-			return append(args, m.id, int64(m.phone), int64(m.phone.Slot()), m.FirstName, m.LastName, m.city, int64(m.Birth), m.Gender, m.Email, m.Language, now)
+			return append(args, m.id, int64(m.phone), int64(m.phone.Slot()), m.FirstName, m.LastName, m.city, int64(m.Birth), m.Gender, m.Email, m.Language, now, m.wayID)
 		})
 	if err != nil || len(changed) == 0 {
 		return err
 	}
-	update, err := tx.prepare(ctx, `UPDATE members SET first_name = $1, last_name = $2, city = $3, birth = $4, gender = $5, email = $6, language = $7 WHERE id = $8`)
+	update, err := tx.prepare(ctx, `UPDATE members SET first_name = $1, last_name = $2, city = $3, birth = $4, gender = $5, email = $6, language = $7, carrier = $8 WHERE id = $9`)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = update.Close() }() // Its last execution said what there was to say.
 	for _, m := range changed {
-		if _, err := update.ExecContext(ctx, m.FirstName, m.LastName, m.city, int64(m.Birth), m.Gender, m.Email, m.Language, m.id); err != nil {
+		if _, err := update.ExecContext(ctx, m.FirstName, m.LastName, m.city, int64(m.Birth), m.Gender, m.Email, m.Language, m.wayID, m.id); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -20,7 +21,7 @@ import (
 type Format string
 
 // CSV has a header row that names its columns; NDJSON has one JSON object a
-// line. Both know the columns phone, group and those of ProfileFields.
+// line. Both know the columns phone, group, carrier and those of ProfileFields.
 const (
 	CSV    Format = "csv"
 	NDJSON Format = "ndjson"
@@ -33,6 +34,9 @@ type ImportOptions struct {
 	Source   string             // name of the file, kept as evidence
 	Rejects  io.Writer          // rows that were not taken, with line and reason; may be nil
 	Progress func(ImportReport) // after every batch; may be nil
+	// Carrier returns the one form of a name in the column carrier, and whether
+	// the program knows it as a carrier or a network; nil: all names are known.
+	Carrier func(name string) (string, bool)
 }
 
 // ImportReport counts what became of the rows so far.
@@ -47,8 +51,11 @@ type ImportReport struct {
 	Joined     int64            `json:"joined"`     // members who had not joined the number before
 	Revoked    int64            `json:"revoked"`    // who had revoked, and stay so
 	Reasons    map[string]int64 `json:"reasons,omitempty"`
-	Ignored    []string         `json:"ignored_columns,omitempty"`
-	Duration   time.Duration    `json:"-"`
+	// UnknownCarriers counts rows by names in the column carrier that are neither
+	// a carrier nor a network; the members were taken without.
+	UnknownCarriers map[string]int64 `json:"unknown_carriers,omitempty"`
+	Ignored         []string         `json:"ignored_columns,omitempty"`
+	Duration        time.Duration    `json:"-"`
 }
 
 // batchRows is how many rows one transaction holds.
@@ -58,7 +65,8 @@ const batchRows = 10_000
 type entry struct {
 	phone  message.Phone
 	groups []string
-	again  bool // an earlier row of the file had the phone, in another batch
+	again  bool   // an earlier row of the file had the phone, in another batch
+	way    string // column carrier
 	Profile
 }
 
@@ -83,7 +91,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (Impor
 	if err != nil {
 		return ImportReport{}, fmt.Errorf("import: %w", err)
 	}
-	in := fileRows{rows: rows, rejects: rejects, seen: roaring64.New()}
+	in := fileRows{rows: rows, rejects: rejects, seen: roaring64.New(), options: &o, ways: map[string]string{}}
 	in.count.Reasons = map[string]int64{}
 	return s.insert(ctx, o.Number, Evidence{Method: "import", Source: o.Source}, o.Progress, in.fill)
 }
@@ -145,6 +153,8 @@ type fileRows struct {
 	rows    rowReader
 	rejects *rejectWriter
 	seen    *roaring64.Bitmap // phones; about two octets each
+	options *ImportOptions
+	ways    map[string]string // names in the column carrier as they are stored, at most maxWays
 	count   ImportReport
 }
 
@@ -172,10 +182,37 @@ func (f *fileRows) fill(b *batch) (more bool, err error) {
 				return false, err
 			}
 		default:
+			e.way = f.way(e.way)
 			f.add(b, e)
 		}
 	}
 	return true, nil
+}
+
+// maxWays is how many spellings of carriers are remembered.
+const maxWays = 1000
+
+// way returns the form of a carrier's name that is stored; "" for one that is
+// not known, which is counted.
+func (f *fileRows) way(value string) string {
+	if value == "" {
+		return ""
+	}
+	name, had := f.ways[value]
+	if !had {
+		var known bool
+		if name, known = f.options.carrierName(value); !known {
+			name = ""
+		}
+		name = strings.Clone(name) // Not the whole row with it.
+		if len(f.ways) < maxWays {
+			f.ways[strings.Clone(value)] = name
+		}
+	}
+	if name == "" {
+		f.count.unknownCarrier(value)
+	}
+	return name
 }
 
 // add puts a good row into the batch. A second row of one phone is laid over
@@ -186,7 +223,7 @@ func (f *fileRows) add(b *batch, e entry) {
 		if i, here := b.index[e.phone]; here {
 			old := &b.entries[i]
 			e.fillFrom(&old.Profile)
-			e.groups, e.again = append(e.groups, old.groups...), old.again
+			e.groups, e.again, e.way = append(e.groups, old.groups...), old.again, cmp.Or(e.way, old.way)
 			*old = e
 			return
 		}
@@ -226,8 +263,20 @@ func (r *ImportReport) reason(problem string) {
 	r.Reasons[problem]++
 }
 
+// unknownCarrier counts a name; beyond twenty they are counted together.
+func (r *ImportReport) unknownCarrier(value string) {
+	if r.UnknownCarriers == nil {
+		r.UnknownCarriers = map[string]int64{}
+	}
+	name := shownCarrier(value)
+	if _, counted := r.UnknownCarriers[name]; !counted && len(r.UnknownCarriers) >= 20 {
+		name = "other"
+	}
+	r.UnknownCarriers[strings.Clone(name)]++
+}
+
 // copy is for another goroutine.
 func (r ImportReport) copy() ImportReport {
-	r.Reasons, r.Ignored = maps.Clone(r.Reasons), slices.Clone(r.Ignored)
+	r.Reasons, r.Ignored, r.UnknownCarriers = maps.Clone(r.Reasons), slices.Clone(r.Ignored), maps.Clone(r.UnknownCarriers)
 	return r
 }

@@ -50,6 +50,8 @@ type Membership struct {
 	Consent Consent       `json:"consent"`
 	Since   time.Time     `json:"since"`  // of the present consent
 	Joined  time.Time     `json:"joined"` // last; zero: never
+	Ways    Ways          `json:"ways"`
+	SeenAt  time.Time     `json:"seen_at"` // of Ways.Seen
 }
 
 const memberColumns = `m.id, m.phone, m.first_name, m.last_name, m.city, m.birth, m.gender, m.email, m.language, m.created,
@@ -69,51 +71,56 @@ func scanMember(scan func(...any) error, m *Member, more ...any) error {
 // FindMember returns how the owner of a phone stands with a number of ours. A
 // stranger is no error; ErrNotFound means that the number is not ours.
 func (s *Store) FindMember(ctx context.Context, number, phone message.Phone) (Membership, error) {
-	return s.read().findMember(ctx, number, `m.phone = $2`, int64(phone), phone)
+	return s.read().findMember(ctx, s.now(), number, `m.phone = $2`, int64(phone), phone)
 }
 
 // FindMember is Store.FindMember as the transaction sees it.
 func (tx *Tx) FindMember(ctx context.Context, number, phone message.Phone) (Membership, error) {
-	return tx.findMember(ctx, number, `m.phone = $2`, int64(phone), phone)
+	return tx.findMember(ctx, tx.Now(), number, `m.phone = $2`, int64(phone), phone)
 }
 
 // Member returns a member by id and how he or she stands with a number of
 // ours; ErrNotFound when there is no such member or number.
 func (s *Store) Member(ctx context.Context, number message.Phone, id message.MemberID) (Membership, error) {
-	return s.read().member(ctx, number, id)
+	return s.read().member(ctx, s.now(), number, id)
 }
 
 // Member is Store.Member as the transaction sees it.
 func (tx *Tx) Member(ctx context.Context, number message.Phone, id message.MemberID) (Membership, error) {
-	return tx.member(ctx, number, id)
+	return tx.member(ctx, tx.Now(), number, id)
 }
 
-func (q querier) member(ctx context.Context, number message.Phone, id message.MemberID) (Membership, error) {
-	found, err := q.findMember(ctx, number, `m.id = $2`, int64(id), 0)
+func (q querier) member(ctx context.Context, now time.Time, number message.Phone, id message.MemberID) (Membership, error) {
+	found, err := q.findMember(ctx, now, number, `m.id = $2`, int64(id), 0)
 	if err == nil && found.Member.ID == 0 {
 		err = fmt.Errorf("member %d: %w", id, ErrNotFound)
 	}
 	return found, err
 }
 
-func (q querier) findMember(ctx context.Context, number message.Phone, where string, arg int64, phone message.Phone) (Membership, error) {
+func (q querier) findMember(ctx context.Context, now time.Time, number message.Phone, where string, arg int64, phone message.Phone) (Membership, error) {
 	n, err := q.numberID(ctx, number)
 	if err != nil {
 		return Membership{}, err
 	}
 	found := Membership{Number: number}
-	var since, joined int64
-	row := q.row(ctx, `SELECT `+memberColumns+`, COALESCE(k.state, ''), COALESCE(k.since, 0), COALESCE(k.joined, 0)
+	var since, joined, seen int64
+	row := q.row(ctx, `SELECT `+memberColumns+`, COALESCE(k.state, ''), COALESCE(k.since, 0), COALESCE(k.joined, 0), COALESCE(k.seen_at, 0),
+			CASE WHEN m.ported_until > $3 THEN COALESCE((SELECT name FROM hints h WHERE h.id = m.ported), '') ELSE '' END,
+			COALESCE((SELECT name FROM hints h WHERE h.id = k.seen), ''), COALESCE((SELECT name FROM hints h WHERE h.id = m.carrier), '')
 		FROM members m LEFT JOIN cities c ON c.id = m.city LEFT JOIN consent k ON k.number = $1 AND k.member = m.id
-		WHERE `+where, n, arg)
-	err = scanMember(row.Scan, &found.Member, &found.Consent, &since, &joined)
+		WHERE `+where, n, arg, millis(now))
+	err = scanMember(row.Scan, &found.Member, &found.Consent, &since, &joined, &seen, &found.Ways.Looked, &found.Ways.Seen, &found.Ways.Imported)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Membership{Number: number, Member: Member{Phone: phone}}, nil
 	}
 	if err != nil {
 		return Membership{}, fmt.Errorf("finding a member: %w", err)
 	}
-	found.Since, found.Joined = fromMillis(since), fromMillis(joined)
+	found.Since, found.Joined, found.SeenAt = fromMillis(since), fromMillis(joined), fromMillis(seen)
+	if now.Sub(found.SeenAt) >= seenFor {
+		found.Ways.Seen = ""
+	}
 	return found, nil
 }
 
@@ -206,7 +213,8 @@ func (tx *Tx) DeleteMember(ctx context.Context, id message.MemberID) error {
 	}
 	if stopped > 0 {
 		statements = append(statements, `DELETE FROM evidence WHERE member = $1 AND kind <> 'stopped'`,
-			`UPDATE members SET first_name = '', last_name = '', city = 0, birth = 0, gender = '', email = '', language = '' WHERE id = $1`)
+			`UPDATE consent SET seen = 0, seen_at = 0 WHERE member = $1`,
+			`UPDATE members SET first_name = '', last_name = '', city = 0, birth = 0, gender = '', email = '', language = '', carrier = 0, ported = 0, ported_until = 0 WHERE id = $1`)
 	} else {
 		statements = append(statements, `DELETE FROM evidence WHERE member = $1`, `DELETE FROM members WHERE id = $1`)
 	}

@@ -16,6 +16,7 @@ type Number struct {
 	Leader         string        `json:"leader"`
 	Carriers       []string      `json:"carriers"`
 	LimitPerSecond int           `json:"limit_per_second"`
+	Retry          Retry         `json:"-"` // of what is not delivered, unless a broadcast says otherwise
 }
 
 // SyncNumbers makes the store's numbers and leaders those of the configuration.
@@ -46,10 +47,10 @@ func (tx *Tx) syncNumber(ctx context.Context, n Number) error {
 	if err != nil {
 		return err
 	}
-	return tx.exec(ctx, `INSERT INTO numbers (number, kind, leader, carriers, limit_per_second, active) VALUES ($1, $2, $3, $4, $5, 1)
+	return tx.exec(ctx, `INSERT INTO numbers (number, kind, leader, carriers, limit_per_second, active, retry_routes, retry_on) VALUES ($1, $2, $3, $4, $5, 1, $6, $7)
 		ON CONFLICT (number) DO UPDATE SET kind = excluded.kind, leader = excluded.leader, carriers = excluded.carriers,
-			limit_per_second = excluded.limit_per_second, active = 1`,
-		int64(n.Number), n.Kind, leader, strings.Join(n.Carriers, ","), n.LimitPerSecond)
+			limit_per_second = excluded.limit_per_second, active = 1, retry_routes = excluded.retry_routes, retry_on = excluded.retry_on`,
+		int64(n.Number), n.Kind, leader, strings.Join(n.Carriers, ","), n.LimitPerSecond, int64(n.Retry.Routes), int64(n.Retry.On))
 }
 
 // Numbers lists the configured numbers in order of the number.
@@ -59,13 +60,13 @@ func (s *Store) Numbers(ctx context.Context) ([]Number, error) {
 	err := q.each(ctx, func(r rowScanner) error {
 		var n Number
 		var carriers string
-		err := r.Scan(&n.Number, &n.Kind, &n.Leader, &carriers, &n.LimitPerSecond)
+		err := r.Scan(&n.Number, &n.Kind, &n.Leader, &carriers, &n.LimitPerSecond, &n.Retry.Routes, &n.Retry.On)
 		if carriers != "" {
 			n.Carriers = strings.Split(carriers, ",")
 		}
 		all = append(all, n)
 		return err
-	}, `SELECT n.number, n.kind, l.name, n.carriers, n.limit_per_second FROM numbers n JOIN leaders l ON l.id = n.leader WHERE n.active = 1 ORDER BY n.number`)
+	}, `SELECT n.number, n.kind, l.name, n.carriers, n.limit_per_second, n.retry_routes, n.retry_on FROM numbers n JOIN leaders l ON l.id = n.leader WHERE n.active = 1 ORDER BY n.number`)
 	return all, err
 }
 

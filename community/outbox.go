@@ -2,6 +2,7 @@ package community
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -81,8 +82,9 @@ func (tx *Tx) put(ctx context.Context, topic string, partition int32, key, value
 }
 
 // Send puts a one-to-one message or an automatic reply into the outbox. A
-// message without an ID gets one. Member and attributes are filled in from the
-// store when they are missing; a stranger has none.
+// message without an ID gets one. Member, attributes, hint and the number's
+// policy of retries are filled in from the store when they are missing; a
+// stranger has no member and no hint.
 func (tx *Tx) Send(ctx context.Context, m record.Single) (message.ID, error) {
 	if m.ID.IsZero() {
 		m.ID = message.NewID()
@@ -96,6 +98,15 @@ func (tx *Tx) Send(ctx context.Context, m record.Single) (message.ID, error) {
 			return m.ID, err
 		}
 		m.Member, m.Attributes = found.Member.ID, found.Member.Attributes(DateOf(tx.Now()))
+		if m.Hint.Name == "" {
+			m.Hint = tx.s.HintFor(found)
+		}
+	}
+	if m.Retry == (record.Retry{}) {
+		err := tx.row(ctx, `SELECT retry_routes, retry_on FROM numbers WHERE number = $1`, int64(m.Number)).Scan(&m.Retry.Routes, &m.Retry.On)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return m.ID, fmt.Errorf("sending: %w", err)
+		}
 	}
 	return m.ID, tx.put(ctx, record.TopicJobs, m.Phone.Partition(tx.s.partitions), nil, record.AppendSingle(nil, &m))
 }

@@ -43,8 +43,17 @@ func newRowReader(r io.Reader, f Format, today Date) (rowReader, error) {
 	return nil, fmt.Errorf("%w: format %q, want %s or %s", ErrFormat, f, CSV, NDJSON)
 }
 
-// importColumns lists the columns that are read.
-func importColumns() []string { return append([]string{"phone", "group"}, ProfileFields()...) }
+// importColumns lists the columns that are read. Network is another name for
+// carrier.
+func importColumns() []string {
+	return append([]string{"phone", "group", carrierColumn, networkColumn}, ProfileFields()...)
+}
+
+// The columns that say by which carrier, or on which home network, a member is.
+const (
+	carrierColumn = "carrier"
+	networkColumn = "network"
+)
 
 func tooLong() string { return fmt.Sprintf("row: longer than %d octets", maxRow) }
 
@@ -69,6 +78,10 @@ func (e *entry) field(name, value string, today Date) (problem string) {
 				return "group: more than 20 in one row"
 			}
 			e.groups = append(e.groups, v)
+		}
+	case carrierColumn, networkColumn:
+		if v := strings.TrimSpace(value); v != "" && (name == carrierColumn || e.way == "") {
+			e.way = v // Carrier goes first where both are there.
 		}
 	default:
 		if err := e.Set(name, value, today); err != nil {

@@ -14,6 +14,7 @@ import (
 	_ "github.com/ncruces/go-sqlite3/driver" // database/sql driver "sqlite3"
 
 	"fanline/engine/message"
+	"fanline/pipeline/record"
 )
 
 // Options are what a store is told when it is opened.
@@ -23,6 +24,10 @@ type Options struct {
 	Partitions int
 	// Now is asked for the time; nil means time.Now.
 	Now func() time.Time
+	// Hint chooses, of what is known of the way to a member, what can decide
+	// anything for a number; nil: the strongest. It is called for each distinct
+	// combination among a round of recipients.
+	Hint func(number message.Phone, known Ways) record.Hint
 }
 
 // Store is the SQL store. It is safe for use by many goroutines; Close it.
@@ -32,6 +37,7 @@ type Store struct {
 	dialect    dialect
 	partitions int
 	now        func() time.Time
+	hint       func(message.Phone, Ways) record.Hint
 	wake       chan struct{}
 }
 
@@ -50,7 +56,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.Partitions < 1 || o.Partitions > message.Slots {
 		return nil, fmt.Errorf("store: %w: %d, want 1 to %d", ErrPartitions, o.Partitions, message.Slots)
 	}
-	s := &Store{partitions: o.Partitions, now: o.Now, wake: make(chan struct{}, 1)}
+	s := &Store{partitions: o.Partitions, now: o.Now, hint: o.Hint, wake: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
 	}

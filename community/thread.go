@@ -159,7 +159,7 @@ func (s *Store) AddReply(ctx context.Context, number message.Phone, member messa
 		id, err = tx.Send(ctx, record.Single{
 			Number: number, Phone: to.Member.Phone, Member: member, Class: message.ClassOneToOne,
 			Deadline: now.Add(validity).UnixMilli(), Validity: uint32(validity / time.Second), Text: text,
-			Attributes: to.Member.Attributes(DateOf(now)),
+			Attributes: to.Member.Attributes(DateOf(now)), Hint: s.HintFor(to),
 		})
 		if err != nil {
 			return err

@@ -88,7 +88,7 @@ func (m *demo) phonesIn(ctx context.Context, id message.BroadcastID) (phoneSet, 
 	for it := all.Iterator(); it.HasNext(); {
 		ids = append(ids, message.MemberID(it.Next()))
 	}
-	people, _, err := m.n.store.Recipients(ctx, number, nil, ids, nil, nil)
+	people, _, _, err := m.n.store.Recipients(ctx, number, nil, ids, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -132,6 +132,7 @@ func (d *Desk) Handle(ctx context.Context, partition int32, records []Record) er
 type sender struct {
 	Fields
 	tollFree bool
+	choice   bool // it has several carriers: by which somebody writes is worth knowing
 }
 
 // tollFree is the kind of number for which the networks themselves confirm a
@@ -149,6 +150,7 @@ func (d *Desk) senders(ctx context.Context) (map[message.Phone]sender, error) {
 		senders[n.Number] = sender{
 			Fields:   Fields{Leader: n.Leader, Program: d.config.Program, Help: d.config.Help},
 			tollFree: n.Kind == tollFree,
+			choice:   len(n.Carriers) > 1,
 		}
 	}
 	return senders, nil
@@ -206,7 +208,15 @@ func (d *Desk) take(ctx context.Context, tx *community.Tx, senders map[message.P
 	if err != nil {
 		return err
 	}
-	switch intent := Classify(text); {
+	if err := d.act(ctx, tx, t, found, active); err != nil || !who.choice {
+		return err
+	}
+	return tx.SawCarrier(ctx, found, t.Phone, t.Carrier, t.at())
+}
+
+// act does what a text asks for.
+func (d *Desk) act(ctx context.Context, tx *community.Tx, t *inbound, found community.Membership, active bool) error {
+	switch intent := Classify(t.text); {
 	case intent == Stop:
 		return d.stop(ctx, tx, t, active)
 	case !active:
@@ -315,6 +325,9 @@ func (d *Desk) answer(ctx context.Context, tx *community.Tx, t *inbound, m commu
 		Class: class, Policy: message.AtMostOnce, Deadline: t.at().Add(deadline).UnixMilli(),
 		Validity: uint32(validity / time.Second), At: t.At, Text: text,
 		Attributes: m.Member.Attributes(community.DateOf(tx.Now())),
+		// Back by the carrier that brought the text: that it reaches the phone is
+		// sure.
+		Hint: record.Hint{Name: t.Carrier, Source: message.EvidenceSeen},
 	}
 	t.replies++
 	return d.send(ctx, tx, s)

@@ -411,3 +411,38 @@ func BenchmarkHandleStrangers(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "µs/text")
 }
+
+func TestAnAnswerGoesBackByTheCarrierOfTheTextAndTheStoreRemembersIt(t *testing.T) {
+	h := newHouse(t)
+	numbers := []community.Number{{Number: ourNumber, Kind: "long_code", Leader: "Megan", Carriers: []string{"beta", "acme"}}}
+	if err := h.store.SyncNumbers(t.Context(), numbers); err != nil {
+		t.Fatal(err)
+	}
+	want := record.Hint{Name: "acme", Source: message.EvidenceSeen}
+	sent := h.hears(fanPhone, "Hi!")
+	if len(sent) != 1 || sent[0].Hint != want {
+		t.Fatalf("answer %+v, want the hint %v", sent, want)
+	}
+	m, err := h.store.FindMember(t.Context(), ourNumber, fanPhone)
+	if err != nil || m.Ways.Seen != "acme" || !m.SeenAt.Equal(noon) {
+		t.Errorf("remembered: %+v at %v, %v", m.Ways, m.SeenAt, err)
+	}
+	if err := h.desk.Join(t.Context(), filledForm(h.invitation(sent[0]))); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range firstOf(h.outbox()) {
+		if s.Hint != want {
+			t.Errorf("after the form: %+v", s.Hint)
+		}
+	}
+}
+
+func firstOf(singles []record.Single, _ []record.Consent) []record.Single { return singles }
+
+func TestANumberWithOneCarrierRemembersNone(t *testing.T) {
+	h := newHouse(t)
+	h.hears(fanPhone, "Hi!")
+	if m, err := h.store.FindMember(t.Context(), ourNumber, fanPhone); err != nil || m.Ways.Seen != "" {
+		t.Errorf("%+v, %v", m.Ways, err)
+	}
+}

@@ -174,7 +174,7 @@ func (b *plan) blocks(ctx context.Context, members Members, takes []take, now ti
 	for i, o := range order {
 		ids[i] = message.MemberID(o >> 32)
 	}
-	read, texts, err := members.Recipients(ctx, b.head.Number, b.fields, ids, make([]record.Recipient, 0, len(ids)), make([]string, 0, len(ids)*len(b.fields)))
+	read, texts, hints, err := members.Recipients(ctx, b.head.Number, b.fields, ids, make([]record.Recipient, 0, len(ids)), make([]string, 0, len(ids)*len(b.fields)))
 	if err != nil {
 		return nil, err
 	}
@@ -195,10 +195,32 @@ func (b *plan) blocks(ctx context.Context, members Members, takes []take, now ti
 	for i, t := range takes {
 		block.First, block.Total = t.first, b.parts[t.partition].total
 		block.Recipients, block.Values = recipients[t.from:t.from+t.n], values[t.from*f:(t.from+t.n)*f]
-		size := 64 + len(block.Text) + t.n*(24+16*f)
+		block.Hints = ownHints(block.Recipients, hints)
+		size := 64 + len(block.Text) + 16*len(block.Hints) + t.n*(24+16*f)
 		entries[i] = Entry{Partition: int32(t.partition), Value: record.AppendBlock(make([]byte, 0, size), &block)}
 	}
 	return entries, nil
+}
+
+// ownHints returns those of a round's hints that the recipients of one block
+// have, and makes them point there.
+func ownHints(recipients []record.Recipient, all []record.Hint) (own []record.Hint) {
+	if len(all) == 0 {
+		return nil
+	}
+	var at [record.MaxHints + 1]uint8 // by the place in all + 1; 0: not in own yet
+	for i := range recipients {
+		r := &recipients[i]
+		if r.Hint == 0 {
+			continue
+		}
+		if at[r.Hint] == 0 {
+			own = append(own, all[r.Hint-1])
+			at[r.Hint] = uint8(len(own))
+		}
+		r.Hint = at[r.Hint]
+	}
+	return own
 }
 
 // order returns the members of all takes in ascending order: the id in the

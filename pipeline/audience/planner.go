@@ -34,9 +34,10 @@ type Source interface {
 type Members interface {
 	// Recipients appends, for each of the ascending ids, the recipient as he or
 	// she is now, suppressed with the reason where that is so, and the values of
-	// the fields. The strings stay valid.
+	// the fields. Recipients point into the hints, of which there are at most
+	// record.MaxHints. The strings stay valid.
 	Recipients(ctx context.Context, number message.Phone, fields []string, ids []message.MemberID,
-		recipients []record.Recipient, values []string) ([]record.Recipient, []string, error)
+		recipients []record.Recipient, values []string) ([]record.Recipient, []string, []record.Hint, error)
 }
 
 // Progress tells how far the owners have come with a broadcast: the epoch that

@@ -419,3 +419,17 @@ func TestNewRefusesAPlannerThatLacksAPart(t *testing.T) {
 		}
 	}
 }
+
+// TestABlockNamesItsOwnHintsOnly: a round reads for many blocks, and each
+// carries only the names that its recipients point to.
+func TestABlockNamesItsOwnHintsOnly(t *testing.T) {
+	all := []record.Hint{{Name: "a", Source: message.EvidenceImport}, {Name: "b", Source: message.EvidenceSeen}, {Name: "c", Source: message.EvidenceLookup}}
+	recipients := []record.Recipient{{Hint: 3}, {}, {Hint: 1}, {Hint: 3}}
+	b := record.Block{Recipients: recipients, Hints: ownHints(recipients, all)}
+	if len(b.Hints) != 2 || b.HintOf(0) != all[2] || b.HintOf(1) != (record.Hint{}) || b.HintOf(2) != all[0] || b.HintOf(3) != all[2] {
+		t.Errorf("%+v of %+v", b.Recipients, b.Hints)
+	}
+	if none := ownHints([]record.Recipient{{}, {}}, all); none != nil {
+		t.Error(none)
+	}
+}

@@ -103,15 +103,24 @@ func (w *world) MarkSent(_ context.Context, id message.BroadcastID, epoch messag
 
 func phoneOf(id message.MemberID) message.Phone { return 12_000_000_000 + message.Phone(id) }
 
-func (w *world) Recipients(_ context.Context, _ message.Phone, fields []string, ids []message.MemberID, rs []record.Recipient, vs []string) ([]record.Recipient, []string, error) {
+func (w *world) Recipients(_ context.Context, _ message.Phone, fields []string, ids []message.MemberID, rs []record.Recipient, vs []string) ([]record.Recipient, []string, []record.Hint, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !slices.IsSorted(ids) {
 		w.t.Error("the store was asked for members out of order")
 	}
 	w.readMost, w.readTotal = max(w.readMost, len(ids)), w.readTotal+len(ids)
+	var hints []record.Hint
 	for _, id := range ids {
 		r := record.Recipient{Member: id, Phone: phoneOf(id), Attributes: message.Attributes{Age: 30}}
+		if h := hintOf(id); h.Name != "" {
+			at := slices.Index(hints, h)
+			if at < 0 {
+				at = len(hints)
+				hints = append(hints, h)
+			}
+			r.Hint = uint8(at + 1)
+		}
 		if w.revoked[id] {
 			r.Suppressed = message.ReasonStop
 		}
@@ -123,7 +132,16 @@ func (w *world) Recipients(_ context.Context, _ message.Phone, fields []string, 
 			vs = append(vs, fmt.Sprint(f, " ", id, w.names[id]))
 		}
 	}
-	return rs, vs, nil
+	return rs, vs, hints, nil
+}
+
+// hintOf knows something of every other member: many names over all, few among
+// neighbours.
+func hintOf(id message.MemberID) record.Hint {
+	if id%2 == 0 {
+		return record.Hint{}
+	}
+	return record.Hint{Name: fmt.Sprint("network ", id%7+id/1000%20), Source: message.EvidenceImport}
 }
 
 func (w *world) progress(id message.BroadcastID) (message.Epoch, []message.Rank, bool) {
@@ -196,6 +214,9 @@ func (w *world) planned(id message.BroadcastID) []map[message.Rank]message.Membe
 			}
 			if v := b.ValuesOf(j); v[0] != fmt.Sprint("first_name ", r.Member, w.names[r.Member]) || !strings.HasPrefix(v[1], fmt.Sprint("city ", r.Member)) {
 				w.t.Fatalf("member %d has the merge values %q", r.Member, v)
+			}
+			if b.HintOf(j) != hintOf(r.Member) {
+				w.t.Fatalf("member %d has the hint %v, want %v", r.Member, b.HintOf(j), hintOf(r.Member))
 			}
 			ranks[w.parts[i]][rank] = r.Member
 		}

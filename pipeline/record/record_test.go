@@ -68,8 +68,10 @@ func TestEveryRecordReadsBackAsWritten(t *testing.T) {
 	if err != nil || cmp.Diff(block, job.Block) != "" {
 		t.Errorf("block: %v %s", err, cmp.Diff(block, job.Block))
 	}
-	single := &Single{ID: message.NewID(), Number: 1773, Phone: 12025550101, Member: 3, Class: message.ClassOneToOne, Deadline: 5, Validity: 60, At: 1_790_000_000_000, Text: "Hi", Attributes: attributes,
-		Hint: Hint{Name: "beta", Source: message.EvidenceLookup}, Retry: Retry{Routes: 2, On: RetryRejected}}
+	single := &Single{
+		ID: message.NewID(), Number: 1773, Phone: 12025550101, Member: 3, Class: message.ClassOneToOne, Deadline: 5, Validity: 60, At: 1_790_000_000_000, Text: "Hi", Attributes: attributes,
+		Hint: Hint{Name: "beta", Source: message.EvidenceLookup}, Retry: Retry{Routes: 2, On: RetryRejected},
+	}
 	if job, err = DecodeJob(AppendSingle(nil, single)); err != nil || cmp.Diff(single, job.Single) != "" {
 		t.Errorf("single: %v %s", err, cmp.Diff(single, job.Single))
 	}
