@@ -43,16 +43,12 @@ func receiptOf(esmClass, dataCoding byte, text []byte, o Options) (Receipt, bool
 	if !marked && !hasID {
 		return r, false
 	}
-	if len(text) == 0 {
-		text, _ = o.Get(TagMessagePayload)
+	r, _ = ParseReceiptText(plain(esmClass, dataCoding, text))
+	if r.ID == "" && r.Stat == "" {
+		if payload, ok := o.Get(TagMessagePayload); ok {
+			r, _ = ParseReceiptText(plain(esmClass, dataCoding, payload))
+		}
 	}
-	if esmClass&ESMUDHI != 0 {
-		text = withoutUDH(text)
-	}
-	if dataCoding == 8 {
-		text = narrow(text)
-	}
-	r, _ = ParseReceiptText(text)
 	if id != "" {
 		r.ID = id
 	}
@@ -67,6 +63,17 @@ func receiptOf(esmClass, dataCoding byte, text []byte, o Options) (Receipt, bool
 	}
 	r.Intermediate = esmClass&ESMIntermediateReceipt != 0
 	return r, true
+}
+
+// plain takes header and width off a receipt's text.
+func plain(esmClass, dataCoding byte, text []byte) []byte {
+	if esmClass&ESMUDHI != 0 {
+		text = withoutUDH(text)
+	}
+	if dataCoding == CodingUCS2 || len(text) >= 4 && text[0] == 0 && text[2] == 0 {
+		text = narrow(text)
+	}
+	return text
 }
 
 // networkError returns the code of network_error_code in the words of a
@@ -301,9 +308,11 @@ func withoutUDH(text []byte) []byte {
 	return text[1+int(text[0]):]
 }
 
-// narrow turns UTF-16BE text that is ASCII into octets; receipts come in
-// data_coding 8 from few carriers, so that it allocates doesn't matter.
+// narrow turns UTF-16BE text that is ASCII into octets; receipts come that way
+// from few carriers, some of which say data_coding 0 all the same, so that it
+// allocates doesn't matter.
 func narrow(text []byte) []byte {
+	text = bytes.TrimPrefix(text, []byte{0xFE, 0xFF})
 	if len(text) < 2 || len(text)%2 != 0 || text[0] != 0 {
 		return text
 	}

@@ -29,6 +29,7 @@ var stats = [...]struct {
 	{"SYSERR", StateUndeliverable},
 	{"DELIVERED", StateDelivered},
 	{"UNDELIVERABLE", StateUndeliverable},
+	{"UNDELIVERED", StateUndeliverable},
 	{"ACCEPTED", StateAccepted},
 	{"REJECTED", StateRejected},
 }
