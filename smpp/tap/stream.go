@@ -71,6 +71,24 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// WriteCut writes a PDU in three writes with pauses between them, the first two within its header, as a bad network may cut
+// it. Nothing else is written meanwhile.
+func (c *Conn) WriteCut(pdu []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.show(&c.out, true, pdu)
+	for _, part := range [][]byte{pdu[:5], pdu[5:11], pdu[11:]} {
+		if _, err := c.Conn.Write(part); err != nil {
+			return err
+		}
+		time.Sleep(cutFor)
+	}
+	return nil
+}
+
+// cutFor is how long the rest of a cut PDU is held back: long enough for TCP to send what is there.
+const cutFor = 50 * time.Millisecond
+
 func (c *Conn) show(s *Splitter, out bool, b []byte) {
 	now := time.Now()
 	c.mu.Lock()
