@@ -148,7 +148,11 @@ type StatusInfo struct {
 func (s Status) Lookup() (StatusInfo, bool) {
 	i, ok := slices.BinarySearchFunc(statuses[:], s, func(e StatusInfo, s Status) int { return int(e.Status) - int(s) })
 	if !ok {
-		return StatusInfo{Status: s, Name: hex32(uint32(s)), Class: ClassPermanent, Meaning: "not in the specification"}, false
+		meaning := "reserved by the specification"
+		if s.Vendor() {
+			meaning = "a code of the carrier's own"
+		}
+		return StatusInfo{Status: s, Name: hex32(uint32(s)), Class: ClassPermanent, Meaning: meaning}, false
 	}
 	return statuses[i], true
 }
@@ -168,6 +172,21 @@ func (s Status) Class() Class {
 	info, _ := s.Lookup()
 	return info.Class
 }
+
+// BindClass returns what to do about s as the answer to a bind: nothing, try
+// again with back-off, or wait for someone to change the configuration. The
+// codes that throttle a submit, or are nobody's, only delay a bind.
+func (s Status) BindClass() Class {
+	switch c := s.Class(); c {
+	case ClassOK, ClassBindFatal:
+		return c
+	}
+	return ClassBindRetry
+}
+
+// Once reports whether one more try is all that a transient s is worth:
+// ESME_RSUBMITFAIL mostly means that the message will never be taken.
+func (s Status) Once() bool { return s == StatusSubmitFailed }
 
 // Statuses returns the table of all known statuses, by ascending code.
 func Statuses() []StatusInfo { return slices.Clone(statuses[:]) }

@@ -77,6 +77,99 @@ func TestEncodeAndTraceAreInverse(t *testing.T) {
 	}
 }
 
+func TestHexIsReadAsProgramsPrintIt(t *testing.T) {
+	for _, line := range []string{
+		"0000001500000103000000000000000100010131320000",
+		"0000001500000103000000000000000100 01 01 31 32 00 00",
+		"  0x0000001500000103000000000000000100010131320000\r",
+		"00:00:00:15:00:00:01:03:00:00:00:00:00:00:00:01:00:01:01:31:32:00:00",
+		"0x00, 0x00, 0x00, 0x15, 0x00, 0x00, 0x01, 0x03, 0X00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x01, 0x01, 0x31, 0x32, 0x00, 0x00",
+		`"\x00\x00\x00\x15\x00\x00\x01\x03\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x01\x31\x32\x00\x00"`,
+		"00000015-00000103-00000000-00000001|00 01 01 31 32 00 00",
+	} {
+		// Two octets more than its length says: each form has to get that far.
+		if got := string(tracePDU(bytes.TrimSpace([]byte(line)), nil)); !strings.Contains(got, "is 21, and there are 23 octets") {
+			t.Errorf("%s: %s", line, got)
+		}
+	}
+}
+
+func TestBlankLinesAndCommentsHaveNoAnswer(t *testing.T) {
+	const in = "# two PDUs\n\n \t\r\n00000010000000150000000000000001\r\n#\n00000010800000150000000000000001"
+	var out bytes.Buffer
+	if err := runPDU(t.Context(), nil, strings.NewReader(in), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 2 || !strings.Contains(out.String(), `"enquire_link_resp"`) {
+		t.Errorf("%d lines: %s", n, out.String())
+	}
+}
+
+func TestALineWithoutEndIsNotKept(t *testing.T) {
+	in := strings.Repeat("0", 2*maxPDULine) + "\n00000010000000150000000000000001\n"
+	var out bytes.Buffer
+	if err := runPDU(t.Context(), nil, strings.NewReader(in), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "longer than") || !strings.Contains(lines[1], "enquire_link") {
+		t.Errorf("got %q", out.String())
+	}
+	out.Reset()
+	in = `{"command":"unbind","status":"` + strings.Repeat("0", 2*maxPDULine) + "\n"
+	var complaints bytes.Buffer
+	if err := runPDU(t.Context(), []string{"encode"}, strings.NewReader(in), &out, &complaints); !errors.Is(err, errReported) || !strings.Contains(complaints.String(), "longer than") {
+		t.Errorf("%v, %s", err, complaints.String())
+	}
+}
+
+func TestATraceHasTheCharactersBesideTheOctets(t *testing.T) {
+	const object = `{"command":"deliver_sm","fields":{"esm_class":64,"data_coding":8,"short_message":"050003070201d83cdf89"}}`
+	var hex, out bytes.Buffer
+	if err := runPDU(t.Context(), []string{"encode"}, strings.NewReader(object), &hex, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := runPDU(t.Context(), nil, &hex, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Text string         `json:"text"`
+		Part map[string]int `json:"part"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Text != "🎉" || got.Part["total"] != 2 || got.Part["number"] != 1 {
+		t.Errorf("%v, %s", err, out.String())
+	}
+}
+
+func TestTheVersionSaysWhatIsEncoded(t *testing.T) {
+	long := `{"command":"submit_sm","fields":{"short_message":"` + strings.Repeat("61", 255) + `"}}`
+	option := `{"command":"submit_sm","tlvs":[{"tag":5120,"value":"x"}]}`
+	name := `{"command":"outbind","fields":{"system_id":"sixteen-octets--"}}`
+	for _, tc := range []struct {
+		args   []string
+		object string
+		ok     bool
+	}{
+		{nil, long, true},
+		{[]string{"--version", "5.0"}, long, true},
+		{[]string{"--version=3.4"}, long, false},
+		{nil, option, true},
+		{[]string{"--version", "3.3"}, option, false},
+		{nil, name, false},
+		{[]string{"--loose"}, name, true},
+	} {
+		var out bytes.Buffer
+		err := runPDU(t.Context(), append([]string{"encode"}, tc.args...), strings.NewReader(tc.object), &out, io.Discard)
+		if (err == nil) != tc.ok || tc.ok != (len(out.String()) > 1) {
+			t.Errorf("%v %.60s: %v, %q", tc.args, tc.object, err, out.String())
+		}
+	}
+	var usage usageError
+	if err := runPDU(t.Context(), []string{"encode", "--version", "4.0"}, strings.NewReader(""), io.Discard, io.Discard); !errors.As(err, &usage) {
+		t.Error(err)
+	}
+}
+
 func TestPDURefusesWordsThatItDoesNotKnow(t *testing.T) {
 	var usage usageError
 	if err := runPDU(t.Context(), []string{"decode"}, strings.NewReader(""), io.Discard, io.Discard); !errors.As(err, &usage) {
