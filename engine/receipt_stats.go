@@ -75,6 +75,15 @@ type CarrierReceipts struct {
 	Receipts  receipts.Style `json:"receipts"`
 }
 
+// Results returns the eight ends that a receipt can come to, by the names used
+// in metrics.
+func (r *CarrierReceipts) Results() map[string]int64 {
+	return map[string]int64{
+		"matched": r.Matched, "joined": r.Joined, "settled": r.Settled, "repeated": r.Repeated,
+		"late": r.Late, "unmatched": r.Unmatched, "intermediate": r.Intermediate, "unreadable": r.Unreadable,
+	}
+}
+
 // MatchRate is the share of final receipts that found their message; 1 where
 // there were none. What came again or too late doesn't count.
 func (r *CarrierReceipts) MatchRate() float64 {

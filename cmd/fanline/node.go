@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fanline/analytics"
@@ -19,6 +20,7 @@ import (
 	"fanline/community/conversation"
 	"fanline/engine"
 	"fanline/engine/message"
+	"fanline/engine/route"
 	"fanline/pipeline"
 	"fanline/pipeline/audience"
 	"fanline/pipeline/record"
@@ -48,6 +50,7 @@ type node struct {
 	observer   *observer
 	public     net.Listener
 	control    net.Listener
+	routes     atomic.Pointer[route.Table]
 }
 
 // runNode opens everything, serves until ctx ends and closes everything. extra
@@ -108,6 +111,9 @@ func (n *node) open(ctx context.Context) error {
 	if n.logs, err = openLog(ctx, n); err != nil {
 		return err
 	}
+	if err := n.openRoutes(); err != nil {
+		return err
+	}
 	if err := n.openStore(ctx); err != nil {
 		return err
 	}
@@ -146,7 +152,7 @@ func (n *node) openStore(ctx context.Context) error {
 		url = filepath.Join(n.data.path, "fanline.db")
 	}
 	var err error
-	if n.store, err = community.Open(ctx, url, community.Options{Partitions: n.logs.partitions}); err != nil {
+	if n.store, err = community.Open(ctx, url, community.Options{Partitions: n.logs.partitions, Hint: n.hint}); err != nil {
 		return err // It says "store" itself.
 	}
 	var numbers []community.Number
@@ -155,7 +161,7 @@ func (n *node) openStore(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("numbers: %w", err)
 		}
-		numbers = append(numbers, community.Number{Number: phone, Kind: c.Kind, Leader: c.Leader, Carriers: c.Carriers, LimitPerSecond: c.LimitPerSecond})
+		numbers = append(numbers, community.Number{Number: phone, Kind: c.Kind, Leader: c.Leader, Carriers: c.Carriers, LimitPerSecond: c.LimitPerSecond, Retry: c.Retry.retry()})
 	}
 	if err := n.store.SyncNumbers(ctx, numbers); err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -240,16 +246,13 @@ func (n *node) openEngine() error {
 	n.engine, err = engine.New(engine.Config{
 		Name: n.instance, Partitions: n.logs.partitions, Numbers: numbers, Carriers: n.carriers.engineCarriers(),
 		Log: engineLog{n.logs}, Receipt: n.carriers.receipt, CanonicalID: n.carriers.canonicalID,
+		DetectIDs: n.carriers.profiles.DetectIDs, ReceiptID: n.carriers.profiles.ReceiptID, PartsReceipt: n.carriers.profiles.PartsReceipt,
 		Validity: n.cfg.Sending.Validity, Grace: n.cfg.Sending.ReceiptGrace, Logger: n.log,
 	})
 	if err != nil {
 		return err
 	}
-	table, err := n.cfg.routeTable()
-	if err != nil {
-		return err
-	}
-	n.engine.SetRoutes(table)
+	n.setRoutes(n.routes.Load())
 	if err := n.carriers.open(); err != nil {
 		return err
 	}

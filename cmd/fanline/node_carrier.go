@@ -34,6 +34,7 @@ func newCarrierNode(n *node) (*carrierNode, error) {
 		profile, err := carrier.NewProfile(carrier.Settings{
 			Name: cc.Profile, Source: addressOf(p.Source), Destination: addressOf(p.Destination), DefaultAlphabet: p.DefaultAlphabet,
 			IDBase: p.Receipts.IDBase, Member: p.Receipts.Member, States: p.Receipts.States, Statuses: p.Statuses, KeyTLV: p.KeyTLV,
+			Grammar: p.Receipts.grammar(),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"fanline/engine"
 	"fanline/engine/message"
 )
 
@@ -18,6 +19,38 @@ type nodeCollector struct {
 	lag    *prometheus.Desc
 	rows   *prometheus.Desc
 	trips  *prometheus.Desc
+
+	receipts receiptMetrics
+}
+
+// receiptMetrics say what became of receipts and how carriers write ids.
+type receiptMetrics struct {
+	results, forms, reused, parked, rate *prometheus.Desc
+}
+
+func newReceiptMetrics() receiptMetrics {
+	return receiptMetrics{
+		results: desc("receipts_total", "Delivery receipts by what became of them.", "carrier", "result"),
+		forms:   desc("receipt_ids_total", "Matched receipts by how their id relates to that of the response.", "carrier", "form"),
+		reused:  desc("message_ids_reused_total", "Ids that a carrier gave to more than one message.", "carrier"),
+		parked:  desc("receipts_parked", "Receipts whose message is not known yet.", "carrier"),
+		rate:    desc("receipt_match_ratio", "Share of final receipts that found their message, since the start.", "carrier"),
+	}
+}
+
+func (m *receiptMetrics) collect(all []engine.CarrierReceipts, out chan<- prometheus.Metric) {
+	for i := range all {
+		r := &all[i]
+		for result, n := range r.Results() {
+			out <- prometheus.MustNewConstMetric(m.results, prometheus.CounterValue, float64(n), r.Carrier, result)
+		}
+		for form, n := range r.ByForm {
+			out <- prometheus.MustNewConstMetric(m.forms, prometheus.CounterValue, float64(n), r.Carrier, engine.IDForm(form).String())
+		}
+		out <- prometheus.MustNewConstMetric(m.reused, prometheus.CounterValue, float64(r.IDsReused), r.Carrier)
+		out <- prometheus.MustNewConstMetric(m.parked, prometheus.GaugeValue, float64(r.Parked), r.Carrier)
+		out <- prometheus.MustNewConstMetric(m.rate, prometheus.GaugeValue, r.MatchRate(), r.Carrier)
+	}
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -36,6 +69,8 @@ func (n *node) registerMetrics() {
 		lag:    desc("sink_lag_records", "Records in the log that are not in ClickHouse yet.", "topic"),
 		rows:   desc("sink_rows_total", "Rows inserted into ClickHouse.", "topic"),
 		trips:  desc("carrier_breaker_open", "1 while a carrier's breaker is open.", "carrier"),
+
+		receipts: newReceiptMetrics(),
 	})
 }
 
@@ -67,6 +102,7 @@ func (c *nodeCollector) Collect(out chan<- prometheus.Metric) {
 	} {
 		gauge(c.now, float64(v), what)
 	}
+	c.receipts.collect(c.n.engine.Receipts(), out)
 	for _, carrier := range c.n.carriers.list() {
 		gauge(c.binds, float64(carrier.Bound), carrier.Name)
 		gauge(c.flight, float64(carrier.InFlight), carrier.Name)

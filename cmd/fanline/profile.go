@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"fanline/configs"
+	"fanline/engine/carrier"
 	"fanline/smpp"
 )
 
@@ -28,11 +30,21 @@ type AddressProfile struct {
 	NPI int `yaml:"npi"`
 }
 
-// ReceiptProfile is how receipts name the message they are about.
+// ReceiptProfile is how receipts name the message they are about, and what they
+// say of it.
 type ReceiptProfile struct {
-	IDBase string            `yaml:"id_base"`
-	Member string            `yaml:"member"`
-	States map[string]string `yaml:"states"`
+	IDBase  string            `yaml:"id_base"`
+	Member  string            `yaml:"member"`
+	Detect  string            `yaml:"detect"`
+	Pattern string            `yaml:"pattern"`
+	Parts   string            `yaml:"parts"`
+	States  map[string]string `yaml:"states"`
+	Errors  map[string]string `yaml:"errors"`
+}
+
+// grammar is the section in the words of engine/carrier.
+func (p *ReceiptProfile) grammar() carrier.Grammar {
+	return carrier.Grammar{Pattern: p.Pattern, Detect: p.Detect, Errors: p.Errors, Parts: p.Parts}
 }
 
 // LoadProfile returns a profile by its name in configs/carriers, or a file's
@@ -53,7 +65,7 @@ func LoadProfile(name string) (*Profile, error) {
 	}
 	p := Profile{
 		Source: AddressProfile{TON: 1, NPI: 1}, Destination: AddressProfile{TON: 1, NPI: 1},
-		DefaultAlphabet: "gsm7", Receipts: ReceiptProfile{IDBase: "same", Member: "source_addr"},
+		DefaultAlphabet: "gsm7", Receipts: ReceiptProfile{IDBase: "auto", Member: "source_addr", Detect: "esm_class", Parts: "all"},
 	}
 	r := newConfigReader(name, nil)
 	r.file(raw, &p)
@@ -82,8 +94,16 @@ func (r *configReader) validateProfile(p *Profile) {
 		r.between(a.path+".npi", a.NPI, 0, 18)
 	}
 	r.oneOf("default_alphabet", p.DefaultAlphabet, []string{"gsm7", "latin1", "ascii"})
-	r.oneOf("receipts.id_base", p.Receipts.IDBase, []string{"same", "hex_to_decimal", "decimal_to_hex"})
-	r.oneOf("receipts.member", p.Receipts.Member, []string{"source_addr", "destination_addr"})
+	r.oneOf("receipts.id_base", p.Receipts.IDBase, []string{"auto", "same", "hex_to_decimal", "decimal_to_hex"})
+	r.oneOf("receipts.member", p.Receipts.Member, []string{"source_addr", "destination_addr", "none"})
+	r.oneOf("receipts.detect", p.Receipts.Detect, []string{"esm_class", "text"})
+	r.oneOf("receipts.parts", p.Receipts.Parts, []string{"all", "last", "first", "any"})
+	if _, err := regexp.Compile(p.Receipts.Pattern); err != nil {
+		r.problem("receipts.pattern", "%v", err)
+	}
+	for code, state := range p.Receipts.Errors {
+		r.oneOf("receipts.errors."+code, state, []string{"delivered", "failed", "expired", "pending"})
+	}
 	// SMPP 3.4 §5.3.2 leaves 0x1400 to 0x3FFF to vendors.
 	if p.KeyTLV != 0 {
 		r.between("key_tlv", p.KeyTLV, 0x1400, 0x3fff)

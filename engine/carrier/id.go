@@ -3,6 +3,8 @@ package carrier
 import (
 	"math"
 	"strconv"
+
+	"fanline/engine"
 )
 
 // idForm is how a carrier writes its message ids.
@@ -12,16 +14,21 @@ const (
 	asSent idForm = iota
 	hexadecimal
 	decimal
+	unknown // the engine is to find out
 )
 
 // CanonicalID brings the id of a submit_sm_resp, or the ID of what Receipt
 // returned, to the form in which both are equal: without blanks around it,
 // decimal digits without leading zeros, hexadecimal digits (a UUID's among
 // them) in small letters, and without leading zeros where the profile says that
-// ids are hexadecimal numbers. Other ids stay as they are. The result aliases
-// id; it is a copy only where a letter had to change.
+// ids are hexadecimal numbers. Other ids stay as they are. Where the form is to
+// be found out, letters are small in all ids, and no number has leading zeros.
+// The result aliases id; it is a copy only where a letter had to change.
 func (p *Profile) CanonicalID(id []byte) []byte {
 	id = trimBlanks(id)
+	if p.responses == unknown {
+		return foldID(id)
+	}
 	digits, letters, upper := 0, 0, 0
 	for _, c := range id {
 		switch {
@@ -43,6 +50,55 @@ func (p *Profile) CanonicalID(id []byte) []byte {
 		id = lower(id)
 	}
 	return id
+}
+
+// maxDigits is the length up to which hexadecimal digits are a number: what is
+// longer is a UUID without dashes or a hash, of which no digit is padding.
+const maxDigits = 20
+
+// foldID is CanonicalID where the base is not known.
+func foldID(id []byte) []byte {
+	digits, hex, upper := 0, 0, 0
+	for _, c := range id {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			hex++
+		}
+		if c >= 'A' && c <= 'Z' {
+			upper++
+		}
+	}
+	if digits == len(id) || digits+hex == len(id) && len(id) <= maxDigits {
+		id = trimZeros(id)
+	}
+	if upper > 0 {
+		id = lower(id)
+	}
+	return id
+}
+
+// DetectIDs tells whether the engine is to find out how receipts write ids.
+func (p *Profile) DetectIDs() bool { return p.responses == unknown }
+
+// ReceiptID writes the id of a receipt as CanonicalID has that of the response,
+// were the carrier's ids in a form; false: it cannot be of that form. The
+// result is id's own memory, room's, or a copy.
+func (p *Profile) ReceiptID(form engine.IDForm, id, room []byte) ([]byte, bool) {
+	id = trimBlanks(id)
+	from, to := uint64(10), 16
+	switch form {
+	case engine.IDSame:
+		return foldID(id), true
+	case engine.IDHex:
+		from, to = 16, 10
+	}
+	n, ok := number(id, from)
+	if !ok {
+		return nil, false
+	}
+	return strconv.AppendUint(room, n, to), true
 }
 
 // receiptID turns the id of a receipt into the form of responses.
@@ -104,7 +160,7 @@ func trimZeros(id []byte) []byte {
 func lower(id []byte) []byte {
 	out := make([]byte, len(id))
 	for i, c := range id {
-		if c >= 'A' && c <= 'F' {
+		if c >= 'A' && c <= 'Z' {
 			c |= 0x20
 		}
 		out[i] = c

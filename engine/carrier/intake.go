@@ -67,7 +67,7 @@ func (t *Intake) sort(pdu []byte) (s sorted) {
 	p := t.profile.Get()
 	receipt := e.esmClass&smpp.ESMReceiptMask != 0
 	if !receipt {
-		_, _, _, receipt = parseReceipt(pdu) // By its TLV, or not at all.
+		_, _, _, receipt = p.parse(pdu) // By its TLV, or by its text where the profile says so, or not at all.
 	}
 	if !receipt {
 		s.number, s.phone = p.sender(e.destinationTON, e.destination), p.phone(e.sourceTON, e.source)
@@ -79,11 +79,14 @@ func (t *Intake) sort(pdu []byte) (s sorted) {
 	}
 	s.receipt = true
 	phone := p.phone(e.sourceTON, e.source)
-	if p.memberIsDestination {
+	switch p.member {
+	case memberIsDestination:
 		phone = p.phone(e.destinationTON, e.destination)
+	case memberIsNone:
+		phone = 0
 	}
 	if s.partition = phone.Partition(t.in.cfg.Partitions); phone == 0 {
-		r, _, _, _ := parseReceipt(pdu)
+		r, _, _, _ := p.parse(pdu)
 		s.partition = t.partition(alias(p.CanonicalID(p.receiptID(octets(r.ID)))))
 	}
 	return s

@@ -22,11 +22,12 @@ type Settings struct {
 	ShortCode           *Address          // of our short codes; nil: 3, 0 (network specific)
 	CountryCode         string            // digits put before numbers that carriers send without one; empty: none
 	DefaultAlphabet     string            // what data_coding 0 means: gsm7, latin1 or ascii
-	IDBase              string            // response to receipt: same, hex_to_decimal or decimal_to_hex
-	Member              string            // which address of a receipt is the member's: source_addr or destination_addr
+	IDBase              string            // response to receipt: same, hex_to_decimal, decimal_to_hex, or auto: the engine finds out
+	Member              string            // which address of a receipt is the member's: source_addr, destination_addr, or none of them
 	States              map[string]string // receipt state to delivered, failed, expired or pending
 	Statuses            map[string]string // status, as 0x58, to throttle, transient, permanent, sender or session
 	KeyTLV              int               // vendor TLV with the message key; 0: none
+	Grammar             Grammar           // of receipts
 	// What each bind says of itself (SMPP 3.4 §4.1): system_type where the account
 	// has none, interface_version (0: 0x34), and which of our addresses it serves.
 	SystemType       string
@@ -51,7 +52,8 @@ type Profile struct {
 	country                        string
 	alphabet                       alphabet
 	responses, receipts            idForm
-	memberIsDestination            bool
+	member                         memberAddress
+	grammar                        grammar
 	states                         map[string]message.State
 	statuses                       map[smpp.Status]smpp.Class
 	keyTag                         smpp.Tag
@@ -90,27 +92,29 @@ func NewProfile(s Settings) (*Profile, error) {
 	if !choose(&p.alphabet, s.DefaultAlphabet, map[string]alphabet{"": gsm7, "gsm7": gsm7, "latin1": latin1, "ascii": ascii}) {
 		return nil, p.problem("default_alphabet", s.DefaultAlphabet)
 	}
-	if !choose(&p.memberIsDestination, s.Member, map[string]bool{"": false, "source_addr": false, "destination_addr": true}) {
+	if !choose(&p.member, s.Member, map[string]memberAddress{
+		"": memberIsSource, "source_addr": memberIsSource, "destination_addr": memberIsDestination, "none": memberIsNone,
+	}) {
 		return nil, p.problem("receipts.member", s.Member)
 	}
 	forms := map[string][2]idForm{
-		"": {asSent, asSent}, "same": {asSent, asSent}, "hex_to_decimal": {hexadecimal, decimal}, "decimal_to_hex": {decimal, hexadecimal},
+		"auto": {unknown, unknown}, "": {asSent, asSent}, "same": {asSent, asSent}, "hex_to_decimal": {hexadecimal, decimal}, "decimal_to_hex": {decimal, hexadecimal},
 	}
 	form, ok := forms[s.IDBase]
 	if !ok {
 		return nil, p.problem("receipts.id_base", s.IDBase)
 	}
 	p.responses, p.receipts = form[0], form[1]
+	if err := p.readGrammar(&s.Grammar); err != nil {
+		return nil, err
+	}
 	return p, p.overrides(s)
 }
 
 // overrides takes over what receipt states and statuses mean there.
 func (p *Profile) overrides(s Settings) error {
-	states := map[string]message.State{
-		"delivered": message.Delivered, "failed": message.Failed, "expired": message.Expired, "pending": message.Open,
-	}
 	for stat, word := range s.States {
-		state, ok := states[word]
+		state, ok := stateWords[word]
 		if !ok {
 			return p.problem("receipts.states."+stat, word)
 		}
@@ -185,6 +189,30 @@ func (ps Profiles) CanonicalID(carrier string, id []byte) []byte {
 		return id
 	}
 	return p.CanonicalID(id)
+}
+
+// DetectIDs is Profile.DetectIDs of a carrier.
+func (ps Profiles) DetectIDs(carrier string) bool {
+	p := ps.get(carrier)
+	return p != nil && p.DetectIDs()
+}
+
+// ReceiptID is Profile.ReceiptID of a carrier.
+func (ps Profiles) ReceiptID(carrier string, form engine.IDForm, id, room []byte) ([]byte, bool) {
+	p := ps.get(carrier)
+	if p == nil {
+		return id, form == engine.IDSame
+	}
+	return p.ReceiptID(form, id, room)
+}
+
+// PartsReceipt is Profile.PartsReceipt of a carrier.
+func (ps Profiles) PartsReceipt(carrier string) engine.PartsReceipt {
+	p := ps.get(carrier)
+	if p == nil {
+		return engine.EveryPart
+	}
+	return p.PartsReceipt()
 }
 
 // Text is Profile.Text of a carrier; where it is not configured, data_coding

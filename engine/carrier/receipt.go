@@ -10,20 +10,22 @@ import (
 )
 
 // Receipt reads a whole deliver_sm or data_sm as a delivery receipt; false: it
-// is none. ID aliases pdu and is in the form of responses. A state that neither
-// the specification nor the profile knows, and every intermediate one, is Open.
+// is none. ID aliases pdu and is in the form of responses, or as it came where
+// the engine is to find out their form. A state that neither the specification
+// nor the profile knows, and every intermediate one, is Open.
 func (p *Profile) Receipt(pdu []byte) (engine.Receipt, bool) {
-	r, from, to, ok := parseReceipt(pdu)
+	r, from, to, ok := p.parse(pdu)
 	if !ok {
 		return engine.Receipt{}, false
 	}
-	if p.memberIsDestination {
-		from, to = to, from
+	out := engine.Receipt{ID: p.receiptID(octets(r.ID)), State: p.state(&r), Err: errText(r.Err)}
+	switch p.member {
+	case memberIsSource:
+		out.Phone, out.To = p.phone(from.TON, from.Addr), p.sender(to.TON, to.Addr)
+	case memberIsDestination:
+		out.Phone, out.To = p.phone(to.TON, to.Addr), p.sender(from.TON, from.Addr)
 	}
-	return engine.Receipt{
-		ID: p.receiptID(octets(r.ID)), State: p.state(&r), Err: errText(r.Err),
-		Phone: p.phone(from.TON, from.Addr), To: p.sender(to.TON, to.Addr),
-	}, true
+	return out, true
 }
 
 // parseReceipt has smpp read the receipt; all strings alias pdu.
@@ -52,10 +54,17 @@ func commandOf(pdu []byte) smpp.CommandID {
 	return smpp.CommandID(binary.BigEndian.Uint32(pdu[4:]))
 }
 
-// state maps what a receipt says to where the message stands.
+// state maps what a receipt says to where the message stands: an intermediate
+// one decides nothing, and then the profile's word about err, its word about
+// stat, and the specification's count, in this order.
 func (p *Profile) state(r *smpp.Receipt) message.State {
 	if r.Intermediate {
 		return message.Open
+	}
+	if len(p.grammar.errors) > 0 && r.Err != "" {
+		if s, ok := p.grammar.errors[plainCode(r.Err)]; ok {
+			return s
+		}
 	}
 	if len(p.states) > 0 {
 		if s, ok := p.states[strings.ToUpper(r.Stat)]; ok {
