@@ -17,8 +17,8 @@ import (
 	"fanline/engine/message"
 )
 
-// Config is what the API serves and asks. Log and Now have defaults, Compare
-// and Carriers may be absent; everything else is needed.
+// Config is what the API serves and asks. Log and Now have defaults, Compare,
+// Carriers, Route and CarrierName may be absent; everything else is needed.
 type Config struct {
 	Store Store
 
@@ -35,6 +35,13 @@ type Config struct {
 
 	// Carriers lists the carriers with their binds as they are now.
 	Carriers func() []Carrier
+
+	// Route explains the way of a message to a phone, of whom m tells what is
+	// known.
+	Route func(m community.Membership, phone message.Phone) Route
+
+	// CarrierName is community.ImportOptions.Carrier.
+	CarrierName func(name string) (string, bool)
 
 	// Policy, Validity and ReplyValidity are the defaults of the configuration.
 	Policy        message.Policy
@@ -176,6 +183,7 @@ func (a *API) Handler() http.Handler {
 	route("GET /v1/numbers/{number}/groups", a.groups)
 	route("POST /v1/numbers/{number}/groups/{group}/members", a.addToGroup)
 	route("DELETE /v1/numbers/{number}/groups/{group}/members", a.removeFromGroup)
+	route("GET /v1/numbers/{number}/routes/{phone}", a.route)
 	route("GET /v1/numbers/{number}/inbox", a.inbox)
 	route("GET /v1/numbers/{number}/inbox/{member}", a.thread)
 	route("POST /v1/numbers/{number}/inbox/{member}/read", a.markRead)

@@ -25,6 +25,7 @@ type Broadcast struct {
 	Epoch           message.Epoch            `json:"epoch"`
 	Policy          string                   `json:"policy"`
 	ValiditySeconds int64                    `json:"validity_seconds"`
+	Retry           string                   `json:"retry"` // of what is not delivered, as community.ParseRetry reads it
 	Total           int64                    `json:"total"` // members of the fixed audience; 0 before the start
 	Created         time.Time                `json:"created"`
 	Started         time.Time                `json:"started,omitzero"`
@@ -34,18 +35,20 @@ type Broadcast struct {
 func viewOf(b community.Broadcast) Broadcast {
 	return Broadcast{
 		ID: b.ID, Number: b.Number, Text: b.Text, Audience: b.Audience, State: b.State, Epoch: b.Epoch, Policy: b.Policy.String(),
-		ValiditySeconds: int64(b.Validity / time.Second), Total: b.Total, Created: b.Created, Started: b.Started, Ended: b.Ended,
+		ValiditySeconds: int64(b.Validity / time.Second), Retry: community.RetryText(b.Retry), Total: b.Total, Created: b.Created, Started: b.Started, Ended: b.Ended,
 	}
 }
 
-// NewBroadcast is what a client asks for. Policy and Validity (such as "4h")
-// are the configuration's when empty.
+// NewBroadcast is what a client asks for. Policy, Validity (such as "4h") and
+// Retry (such as "other-route", community.ParseRetry) are the configuration's
+// when empty.
 type NewBroadcast struct {
 	Number   string `json:"number"`
 	Text     string `json:"text"`
 	Audience string `json:"audience"`
 	Policy   string `json:"policy,omitempty"`
 	Validity string `json:"validity,omitempty"`
+	Retry    string `json:"retry,omitempty"`
 }
 
 func (a *API) broadcasts(w http.ResponseWriter, r *http.Request) error {
@@ -122,6 +125,13 @@ func (a *API) wanted(ctx context.Context, body NewBroadcast) (n community.NewBro
 			return n, invalid("validity", "%q: want a duration such as 4h or 90m", body.Validity)
 		}
 	}
+	if body.Retry != "" {
+		retry, err := community.ParseRetry(body.Retry)
+		if err != nil {
+			return n, invalid("retry", "%v", err)
+		}
+		n.Retry = &retry
+	}
 	return n, nil
 }
 
@@ -168,7 +178,11 @@ func (a *API) createOnce(ctx context.Context, key string, n community.NewBroadca
 }
 
 func fingerprint(n community.NewBroadcast) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s\x00%d\x00%d", n.Number, n.Text, n.Audience, n.Policy, n.Validity))
+	retry := "" // As the number has it.
+	if n.Retry != nil {
+		retry = community.RetryText(*n.Retry)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s\x00%d\x00%d\x00%s", n.Number, n.Text, n.Audience, n.Policy, n.Validity, retry))
 	return hex.EncodeToString(sum[:])
 }
 

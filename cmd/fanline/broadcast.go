@@ -27,6 +27,7 @@ func runBroadcastCreate(ctx context.Context, args []string, stdin io.Reader, std
 	flags.StringVar(&b.Audience, "audience", "", "who gets it: `all`, or terms that must all hold: city=Chicago city=\"New York\" state=IL age>=21 gender=f language=es group=vip")
 	flags.StringVar(&b.Policy, "policy", "", "`POLICY` after a crash: at-most-once or at-least-once; default: the configuration's")
 	flags.StringVar(&b.Validity, "validity", "", "`DURATION` after the start in which a message may be sent, such as 4h; default: the configuration's")
+	flags.StringVar(&b.Retry, "retry", "", "`POLICY` for what was not delivered: never, other-route, or such as other-route:failed,expired:2 (states, further carriers); default: the number's")
 	key := flags.String("idempotency-key", "", "`KEY` by which a repeated creation is known; default: a new one")
 	if _, err := parseFlags(flags.FlagSet, args); err != nil {
 		return err

@@ -42,6 +42,7 @@ func commands() []command {
 		{"inbox list", "[--number N] [--json]", "list threads, the newest first", runInboxList},
 		{"inbox show", "MEMBER [--number N] [--json]", "show what was said", runInboxShow},
 		{"inbox reply", "MEMBER TEXT [--number N] [--json]", "answer one member", runInboxReply},
+		{"route explain", "PHONE [--number N] [--config FILE] [--json]", "say which carrier reaches a phone, and why", runRouteExplain},
 		{"ledger", "[ID] [--compare] [--json]", "account for every message of a broadcast", runLedger},
 		{"bench", "[--quick] [--members N] [--json]", "measure whole broadcasts and what each stage costs", runBench},
 		{benchRunCommand, "", "", runBenchOnce},
