@@ -24,6 +24,10 @@ type account struct {
 	receivers []*conn
 	next      int        // whose turn it is
 	parked    []delivery // owed, while nobody receives
+	stale     []uint32   // ms at which binds that broke off give up their places
+
+	windowStatus smpp.Status
+	meter        meter
 }
 
 // number is a sender of an account, with its limit. Its place in the table stands for it in compact entries.
@@ -33,6 +37,10 @@ type number struct {
 	typed   string // with the type octet of E.164 in front, as the log writes it
 	account *account
 	limit   limit
+	meter   meter
+
+	maxPending int64
+	pending    atomic.Int64 // receipts owed; counted where maxPending is set
 }
 
 // shortCodeMax is the most digits that a short code has.
@@ -91,7 +99,13 @@ func (s *server) openAccounts(accounts []Account) error {
 		if a.config.MaxBinds == 0 {
 			a.config.MaxBinds = maxBindsDefault
 		}
-		a.limit.set(config.Limit, burst(config.Burst))
+		a.setLimit(&a.limit, config.Limit, config.Burst)
+		a.windowStatus = smpp.StatusMsgQFull
+		if config.WindowStatus != "" {
+			if a.windowStatus, err = parseStatus(config.WindowStatus); err != nil {
+				return fmt.Errorf("account %s: window_status: %w", config.SystemID, err)
+			}
+		}
 		for _, n := range config.Numbers {
 			if n.Number == anyNumber {
 				a.any = &n
@@ -104,6 +118,12 @@ func (s *server) openAccounts(accounts []Account) error {
 	return nil
 }
 
+// setLimit makes a limit of the account's kind.
+func (a *account) setLimit(l *limit, perSecond int, d Duration) {
+	l.set(perSecond, burst(d))
+	l.bySecond, l.countRefused = a.config.LimitBy == limitSecond, a.config.CountRefused
+}
+
 func burst(d Duration) time.Duration {
 	if d == 0 {
 		return burstDefault
@@ -112,8 +132,8 @@ func burst(d Duration) time.Duration {
 }
 
 func (s *server) addNumber(a *account, addr string, config Number) *number {
-	n := &number{addr: addr, typed: typedAddress(typeE164, addr), account: a}
-	n.limit.set(config.Limit, burst(config.Burst))
+	n := &number{addr: addr, typed: typedAddress(typeE164, addr), account: a, maxPending: int64(config.MaxPending)}
+	a.setLimit(&n.limit, config.Limit, config.Burst)
 	s.numbers.add(n)
 	a.numbers[addr] = n
 	return n
@@ -133,7 +153,7 @@ func (s *server) number(a *account, addr string) *number {
 }
 
 // bind admits a connection, or says why not.
-func (a *account) bind(c *conn, kind smpp.CommandID, password string) smpp.Status {
+func (a *account) bind(kind smpp.CommandID, password string, nowMs uint32) smpp.Status {
 	if password != a.password {
 		return smpp.StatusInvPassword
 	}
@@ -142,7 +162,8 @@ func (a *account) bind(c *conn, kind smpp.CommandID, password string) smpp.Statu
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.binds >= a.config.MaxBinds {
+	a.stale = slices.DeleteFunc(a.stale, func(until uint32) bool { return int32(until-nowMs) <= 0 })
+	if a.binds+len(a.stale) >= a.config.MaxBinds {
 		return smpp.StatusAlreadyBound
 	}
 	a.binds++
@@ -159,16 +180,22 @@ func (a *account) receive(c *conn, nowMs uint32) {
 	a.deliver(parked, nowMs)
 }
 
-// leave ends a connection's bind; it gets nothing more.
-func (a *account) leave(c *conn) {
+// leave ends a connection's bind; it gets nothing more. staleUntil is when its place is free again; 0: at once.
+func (a *account) leave(c *conn, staleUntil uint32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.binds--
+	if staleUntil != 0 {
+		a.stale = append(a.stale, staleUntil)
+	}
 	a.receivers = slices.DeleteFunc(a.receivers, func(r *conn) bool { return r == c })
 }
 
 // deliver hands deliveries to a connection, in turn; without any they wait for the next bind.
-func (a *account) deliver(batch []delivery, nowMs uint32) {
+func (a *account) deliver(batch []delivery, nowMs uint32) { a.deliverBut(nil, batch, nowMs) }
+
+// deliverBut avoids a connection when there is another.
+func (a *account) deliverBut(but *conn, batch []delivery, nowMs uint32) {
 	if len(batch) == 0 {
 		return
 	}
@@ -181,6 +208,10 @@ func (a *account) deliver(batch []delivery, nowMs uint32) {
 		}
 		a.next++
 		c := a.receivers[a.next%len(a.receivers)]
+		if c == but {
+			a.next++
+			c = a.receivers[a.next%len(a.receivers)]
+		}
 		a.mu.Unlock()
 		if _, taken := c.box.add(nil, batch, nowMs); taken {
 			return

@@ -20,8 +20,21 @@ type Report struct {
 	Duplicates int64 `json:"duplicates"` // accepted (key, part) beyond the first
 	Unkeyed    int64 `json:"unkeyed"`    // accepted submits without a key
 
+	// Multi are destinations of submit_multi among the submits: each counts as one.
+	Multi     int64            `json:"submit_multi"`
+	Causes    map[string]int64 `json:"causes"`    // refused submits by what refused them: limit, queue, statuses, errors, fault, …
+	Odd       map[string]int64 `json:"odd"`       // answers out of order: no_body, empty_id, nack, nack_zero, late
+	Cancelled int64            `json:"cancelled"` // messages, by cancel_sm
+	Replaced  int64            `json:"replaced"`  // messages, by replace_sm or replace_if_present_flag
+	Queries   int64            `json:"queries"`   // query_sm
+	Alerts    int64            `json:"alerts"`    // alert_notification sent
+	Outbinds  int64            `json:"outbinds"`
+	Faults    map[string]int64 `json:"faults"`  // by kind, how often they happened
+	SameID    int64            `json:"same_id"` // accepted submits with the id of another, but for submit_multi
+
 	Statuses      map[string]int64 `json:"statuses"`       // answers by name
 	Receipts      map[string]int64 `json:"receipts"`       // sent for the first time, by state; a duplicate counts again
+	Intermediate  int64            `json:"intermediate"`   // receipts that aren't the last word, sent for the first time; not among receipts
 	ReceiptsAgain int64            `json:"receipts_again"` // sent again for want of an answer
 	ReceiptsAcked int64            `json:"receipts_acked"` // deliver_sm_resp ESME_ROK to receipts
 
@@ -95,6 +108,9 @@ type auditor struct {
 	texts    map[uint64]*auditText
 	from, to int64
 	statuses map[smpp.Status]int64
+	causes   [causeCount]int64
+	odd      [len(shapeNames)]int64
+	ids      bitset // of the low 32 bits of accepted ids
 	stats    [len(statTable)]int64
 }
 
@@ -127,6 +143,8 @@ func (a *auditor) first(e *Entry) error {
 		a.inFlight[sentUnder{e.Conn, e.Seq}] = sentPartOf{id: e.MessageID}
 		if e.Again {
 			a.r.ReceiptsAgain++
+		} else if e.Intermediate {
+			a.r.Intermediate++
 		} else if int(e.Stat) < len(a.stats) {
 			a.stats[e.Stat]++
 		}
@@ -139,8 +157,29 @@ func (a *auditor) first(e *Entry) error {
 		a.stops.text(e)
 	case KindDeliverResp:
 		a.answer(e)
+	case KindOperation:
+		a.operation(e)
 	}
 	return nil
+}
+
+func (a *auditor) operation(e *Entry) {
+	if e.Command == "query_sm" {
+		a.r.Queries++
+	}
+	if e.Status != smpp.StatusOK {
+		return
+	}
+	switch e.Command {
+	case "cancel_sm":
+		a.r.Cancelled++
+	case "replace_sm", CommandReplaced:
+		a.r.Replaced++
+	case "alert_notification":
+		a.r.Alerts++
+	case "outbind":
+		a.r.Outbinds++
+	}
 }
 
 func (a *auditor) event(e *Entry) {
@@ -155,12 +194,28 @@ func (a *auditor) event(e *Entry) {
 		}
 	case CommandProtocolError:
 		a.r.ProtocolErrors++
+	case CommandFault:
+		if a.r.Faults == nil {
+			a.r.Faults = map[string]int64{}
+		}
+		a.r.Faults[e.Text]++
 	}
 }
 
 func (a *auditor) submit(e *Entry) {
 	a.r.Submits++
 	a.statuses[e.Status]++
+	if e.Multi {
+		a.r.Multi++
+	}
+	a.causes[min(e.Cause, causeCount-1)]++
+	if e.Shape != 0 {
+		for i, x := range shapeNames {
+			if e.Shape&x.bit != 0 {
+				a.odd[i]++
+			}
+		}
+	}
 	if a.from == 0 || e.Micros < a.from {
 		a.from = e.Micros
 	}
@@ -179,6 +234,9 @@ func (a *auditor) submit(e *Entry) {
 	}
 	if e.Unanswered {
 		a.r.Unanswered++
+	}
+	if !a.ids.add(uint32(e.MessageID)) && !e.Multi {
+		a.r.SameID++
 	}
 	if e.KeyKind == KeyNone {
 		a.r.Unkeyed++
@@ -235,6 +293,20 @@ func (a *auditor) report() Report {
 			r.Refused += n
 		}
 	}
+	r.Causes, r.Odd = map[string]int64{}, map[string]int64{}
+	for i, n := range a.causes {
+		if n > 0 && Cause(i) != CauseNone {
+			r.Causes[Cause(i).String()] = n
+		}
+	}
+	for i, n := range a.odd {
+		if n > 0 {
+			r.Odd[shapeNames[i].name] = n
+		}
+	}
+	if r.Faults == nil {
+		r.Faults = map[string]int64{}
+	}
 	r.Receipts = map[string]int64{}
 	for i, n := range a.stats {
 		if n > 0 {
@@ -262,9 +334,36 @@ func (r Report) Text() string {
 		s += fmt.Sprintf("  receipts %s: %d\n", name, r.Receipts[name])
 	}
 	s += fmt.Sprintf("receipts sent again %d, acknowledged %d\n", r.ReceiptsAgain, r.ReceiptsAcked)
+	s += r.oddText()
 	for _, number := range slices.Sorted(maps.Keys(r.MaxParts1s)) {
 		s += fmt.Sprintf("  most parts in a second from %s: %d\n", number, r.MaxParts1s[number])
 	}
 	s += fmt.Sprintf("texts from phones %d, acknowledged %d, stops %d\n", r.Texts, r.TextsAcked, r.Stops)
 	return s + fmt.Sprintf("sends after stop %d, answers to stops %d\n", r.SendsAfterStop, r.StopReplies)
+}
+
+// oddText is what most logs have nothing of.
+func (r Report) oddText() (s string) {
+	line := func(name string, n int64) {
+		if n != 0 {
+			s += fmt.Sprintf("%s %d\n", name, n)
+		}
+	}
+	line("destinations of submit_multi", r.Multi)
+	line("cancelled", r.Cancelled)
+	line("replaced", r.Replaced)
+	line("queries", r.Queries)
+	line("alerts", r.Alerts)
+	line("outbinds", r.Outbinds)
+	line("intermediate receipts", r.Intermediate)
+	line("accepted with the id of another", r.SameID)
+	for _, x := range []struct {
+		name   string
+		counts map[string]int64
+	}{{"refused by", r.Causes}, {"odd answers:", r.Odd}, {"faults:", r.Faults}} {
+		for _, key := range slices.Sorted(maps.Keys(x.counts)) {
+			line("  "+x.name+" "+key, x.counts[key])
+		}
+	}
+	return s
 }

@@ -278,7 +278,7 @@ func TestAuditCountsReceiptsByState(t *testing.T) {
 	s := newScript(t).at(1, 0).submit("1", "b1.1")
 	number := typedAddress(typeE164, testNumber)
 	for i, stat := range []Stat{StatDelivered, StatDelivered, StatUndeliverable, StatExpired} {
-		s.b.receipt(uint32(i+1), uint64(i+1), number, parsePhone([]byte("1")), typeE164, stat, i == 1)
+		s.b.receipt(uint32(i+1), uint64(i+1), number, parsePhone([]byte("1")), typeE164, stat, i == 1, 0)
 	}
 	s.at(1, 5).ack(1).ack(2).ack(3, smpp.StatusMsgQFull).ack(77)
 	r := s.audit()
@@ -336,7 +336,7 @@ func TestTheLogPrintsAsTheContractSays(t *testing.T) {
 	})
 	s.submit("13125550003", "", status(smpp.StatusThrottled))
 	s.submit("13125550004", "", func(r *submitRecord) { r.unanswered = true })
-	s.b.receipt(1, 1, typedAddress(typeE164, testNumber), parsePhone([]byte("13125550001")), typeE164, StatDelivered, false)
+	s.b.receipt(1, 1, typedAddress(typeE164, testNumber), parsePhone([]byte("13125550001")), typeE164, StatDelivered, false, 0)
 	s.text(2, "13125550042", "STOP")
 	s.at(4, 25).ack(1).ack(2)
 	s.b.event(CommandProtocolError, true, smpp.StatusInvCmdLen, 0, "", "smpp: command_length at octet 0")

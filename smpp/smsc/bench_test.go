@@ -229,7 +229,7 @@ func BenchmarkAudit(b *testing.B) {
 		}
 		blk.reset(1, "acme", 1_700_000_000_000_000+int64(i)*5+300)
 		for j := range each {
-			blk.receipt(uint32(i+j+1), uint64(i+j+1), number, parsePhone([]byte("13125550000")), typeE164, StatDelivered, false)
+			blk.receipt(uint32(i+j+1), uint64(i+j+1), number, parsePhone([]byte("13125550000")), typeE164, StatDelivered, false, 0)
 		}
 		for j := range each {
 			blk.ack(uint32(i+j+1), 0)

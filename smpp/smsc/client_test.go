@@ -302,7 +302,7 @@ func testLogOn(dir string) *logWriter { return &logWriter{dir: dir, dirty: make(
 func yamlKeys(v any) (keys []string) {
 	var walk func(reflect.Type)
 	walk = func(t reflect.Type) {
-		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 			t = t.Elem()
 		}
 		if t.Kind() != reflect.Struct {

@@ -24,6 +24,12 @@ type Account struct {
 	Limit    int      `yaml:"limit_per_second"` // parts per second over all numbers; 0: none
 	Numbers  []Number `yaml:"numbers"`          // the senders it may use
 	Burst    Duration `yaml:"burst,omitempty"`  // how much of a second the limit's bucket holds; 0: 100ms
+
+	LimitBy      string              `yaml:"limit_by,omitempty"`      // bucket: refilled all the time; second: so many in each second of the clock. Empty: bucket
+	CountRefused bool                `yaml:"count_refused,omitempty"` // throttled submits count too: who goes on knocking stays throttled
+	Window       int                 `yaml:"window,omitempty"`        // submits of one bind that wait for their answers; above it window_status. 0: no bound
+	WindowStatus string              `yaml:"window_status,omitempty"` // empty: ESME_RMSGQFUL
+	Lists        map[string][]string `yaml:"lists,omitempty"`         // distribution lists of submit_multi: phones by name
 }
 
 // Number is a sender that an account may use. "*" stands for any other, each with the limit given.
@@ -31,6 +37,8 @@ type Number struct {
 	Number string   `yaml:"number"`
 	Limit  int      `yaml:"limit_per_second"` // parts per second; 0: none
 	Burst  Duration `yaml:"burst,omitempty"`
+
+	MaxPending int `yaml:"max_pending,omitempty"` // receipts owed for it at once; above it ESME_RMSGQFUL. 0: no bound
 }
 
 const (
@@ -136,6 +144,18 @@ func checkAccounts(accounts []Account) error {
 			return fmt.Errorf("%s: max_binds: %d is negative", where, a.MaxBinds)
 		case a.Limit < 0:
 			return fmt.Errorf("%s: limit_per_second: %d is negative", where, a.Limit)
+		case a.Window < 0:
+			return fmt.Errorf("%s: window: %d is negative", where, a.Window)
+		case a.LimitBy != "" && a.LimitBy != limitBucket && a.LimitBy != limitSecond:
+			return fmt.Errorf("%s: limit_by: %q: want %s or %s", where, a.LimitBy, limitBucket, limitSecond)
+		}
+		if a.WindowStatus != "" {
+			if _, err := parseStatus(a.WindowStatus); err != nil {
+				return fmt.Errorf("%s: window_status: %w", where, err)
+			}
+		}
+		if err := checkLists(a.Lists); err != nil {
+			return fmt.Errorf("%s: lists: %w", where, err)
 		}
 		seen[a.SystemID] = true
 		if _, err := bindKinds(a.Binds); err != nil {
@@ -164,8 +184,25 @@ func checkNumbers(numbers []Number) error {
 			return fmt.Errorf("numbers[%d]: number: %s is given twice", i, n.Number)
 		case n.Limit < 0:
 			return fmt.Errorf("numbers[%d]: limit_per_second: %d is negative", i, n.Limit)
+		case n.MaxPending < 0:
+			return fmt.Errorf("numbers[%d]: max_pending: %d is negative", i, n.MaxPending)
 		}
 		seen[addr] = true
+	}
+	return nil
+}
+
+// checkLists holds distribution lists to what submit_multi can name (SMPP 3.4 §5.2.27).
+func checkLists(lists map[string][]string) error {
+	for name, phones := range lists {
+		if name == "" || len(name) > 20 {
+			return fmt.Errorf("%q: want a name of 1 to 20 octets", name)
+		}
+		for _, p := range phones {
+			if parsePhone([]byte(canonicalPhone(p))) == 0 {
+				return fmt.Errorf("%s: %q is no phone", name, p)
+			}
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,34 +27,60 @@ type conn struct {
 	ids     idRange
 	seen    seen
 
+	version byte   // spoken since the bind; 0: not bound
+	idForm  IDForm // of the ids that it is told
+	boundMs uint32
+
 	submits      int // since the bind
 	faults       []*fault
-	silent       int // submits still to be left unanswered
-	forced       int // submits still to be answered with forcedStatus
+	faultPlan    *plan // whose faults they are
+	silent       int   // submits still to be left unanswered
+	forced       int   // submits still to be answered with forcedStatus
 	forcedStatus smpp.Status
-	cut          atomic.Bool // the writer sends half of the next answer and drops the connection
+	forcedNack   bool
+	cut          atomic.Bool            // the writer sends half of the next answer and drops the connection
+	asked        atomic.Pointer[fault]  // that the writer found due and the reader is to do
+	pieces       atomic.Pointer[pieces] // how the writer cuts up what it writes; nil: not at all
+	stall        atomic.Int64           // ns until which nothing is read
+	deaf         atomic.Int64           // ns until which nothing is taken or said; 0: not
+	congestion   atomic.Uint32          // what a client of SMPP 5.0 is told
 
-	at       moment // of the read being worked on
-	answers  []response
-	owed     []delivery
-	acks     []ackRecord
-	submit   submitRecord
-	sm       smpp.SubmitSM
-	data     smpp.DataSM
-	senders  map[senderKey]*sender
-	lastKey  senderKey
-	last     *sender
-	heard    atomic.Int64 // ms of the last read
-	stopRead bool
-	paced    bool          // reads keep a distance while busy
-	lingers  bool          // until the farewell is out
-	replies  []byte        // to be said once the read is logged
-	farewell []byte        // to be said after all answers, those of the read included
-	joins    bool          // receives from the end of this read on
-	written  chan struct{} // closed when the writer has ended
-	dropped  bool          // by a fault: nothing more is said
-	counts   counts
-	reason   string
+	outstanding     int    // answers owed, as far as the reader knows
+	excess          bool   // a limit has refused in this read
+	lastID          uint64 // given to the submit before
+	multiID         uint64 // of the submit_multi being worked on, once it has one
+	tlvSet          byte   // of the answer being made
+	sendAt, expires int64  // of the submit being worked on
+	validity        string // the last validity_period, with an octet in front as addresses have
+	validityBad     bool
+	validityAt      int64 // absolute
+	validityFor     int64 // relative
+
+	at        moment // of the read being worked on
+	answers   []response
+	owed      []delivery
+	away      []delivery // owed on another bind
+	acks      []ackRecord
+	submit    submitRecord
+	sm        smpp.SubmitSM
+	data      smpp.DataSM
+	senders   map[senderKey]*sender
+	lastKey   senderKey
+	last      *sender
+	heard     atomic.Int64 // ms of the last read
+	stopRead  bool
+	paced     bool          // reads keep a distance while busy
+	lingers   bool          // until the farewell is out
+	replies   []byte        // to be said once the read is logged
+	farewell  []byte        // to be said after all answers, those of the read included
+	joins     bool          // receives from the end of this read on
+	written   chan struct{} // closed when the writer has ended
+	dropped   bool          // by a fault: nothing more is said
+	hangUp    bool          // dropped in order, by a FIN
+	orderly   bool          // unbound, by either side
+	unbinding bool          // a fault wants the client to unbind, once this read is done
+	counts    counts
+	reason    string
 }
 
 // senderKey is a source address as it came.
@@ -91,6 +118,10 @@ func newConn(s *server, nc net.Conn) *conn {
 	c := &conn{s: s, nc: nc, id: s.nextConn.Add(1), senders: map[senderKey]*sender{}, written: make(chan struct{})}
 	c.rng = mix64(s.plan().seed + uint64(c.id))
 	c.paced = !s.plan().base.latency.zero
+	c.idForm = s.plan().form
+	if tcp := tcpOf(nc); tcp != nil && s.plan().receiveBuf > 0 {
+		_ = tcp.SetReadBuffer(s.plan().receiveBuf) // the kernel takes at least its minimum
+	}
 	now := s.now().ms
 	c.heard.Store(int64(now))
 	c.seen.since = s.now()
@@ -118,11 +149,22 @@ func (c *conn) leave() {
 	name := ""
 	if c.account != nil {
 		name = c.account.config.SystemID
-		c.account.leave(c)
+		stale := uint32(0)
+		if d := c.s.plan().stale; d > 0 && !c.orderly {
+			stale = max(1, c.s.now().ms+uint32(d/time.Millisecond))
+		}
+		c.account.leave(c, stale)
 		c.s.binds.Add(-1)
 	}
-	rest := c.box.close()
 	at := c.s.now()
+	rest := slices.DeleteFunc(c.box.close(), func(d delivery) bool {
+		dead := d.flags&deliverDead != 0
+		if dead {
+			c.s.pending.Add(-1)
+			c.s.settled(&d)
+		}
+		return dead
+	})
 	c.block.reset(c.id, name, at.micros)
 	c.block.event(CommandClosed, false, smpp.StatusOK, 0, name, c.reason)
 	c.writeLog()
@@ -144,8 +186,20 @@ func (c *conn) read() {
 	buf := make([]byte, readBuffer)
 	have := 0
 	_ = c.nc.SetReadDeadline(time.Now().Add(c.s.plan().bindWithin))
+	if c.s.plan().enquireFirst {
+		c.block.reset(c.id, "", c.s.now().micros)
+		c.block.event("enquire_link", false, smpp.StatusOK, enquireSequence, "", "")
+		c.replies = c.encode(smpp.StatusOK, enquireSequence, &smpp.EnquireLink{})
+		if !c.flush() {
+			return
+		}
+	}
 	for !c.stopRead {
 		n, err := c.nc.Read(buf[have:])
+		if n > 0 && c.endured() {
+			have = 0
+			continue
+		}
 		have += n
 		if n > 0 {
 			before := c.at.ns
@@ -195,11 +249,18 @@ func (c *conn) take(b []byte) (used int) {
 		name = c.account.config.SystemID
 	}
 	c.block.reset(c.id, name, c.at.micros)
-	c.answers, c.owed, c.acks = c.answers[:0], c.owed[:0], c.acks[:0]
+	c.answers, c.owed, c.away, c.acks, c.excess = c.answers[:0], c.owed[:0], c.away[:0], c.acks[:0], false
+	if f := c.asked.Swap(nil); f != nil {
+		c.happen(f)
+	}
+	if c.account != nil && c.account.config.Window > 0 {
+		c.outstanding = c.box.outstanding()
+	}
 	for !c.stopRead && len(b)-used >= smpp.HeaderLen {
 		h, err := smpp.ReadHeader(b[used:])
 		if err != nil {
 			c.rubbish(h, err)
+			used = len(b)
 			break
 		}
 		end := used + int(h.Length)
@@ -232,7 +293,10 @@ func (c *conn) flush() bool {
 	if c.dropped {
 		c.answers = c.answers[:0]
 	}
-	c.s.pending.Add(int64(len(c.owed)))
+	if c.tellsCongestion() {
+		c.congestion.Store(uint32(c.congestionNow(c.s.plan(), len(c.answers))))
+	}
+	c.s.pending.Add(int64(len(c.owed) + len(c.away)))
 	here := c.owed
 	if c.s.plan().spread {
 		here = nil
@@ -241,9 +305,16 @@ func (c *conn) flush() bool {
 	if len(c.owed) > 0 && (!taken || c.s.plan().spread) {
 		c.account.deliver(c.owed, c.at.ms)
 	}
+	if len(c.away) > 0 {
+		c.account.deliverBut(c, c.away, c.at.ms)
+	}
 	if c.dropped {
-		reset(c.nc)
+		c.end()
 		return false
+	}
+	if c.unbinding {
+		c.unbinding = false
+		c.finish()
 	}
 	for ; full; full = c.box.full() {
 		select {
@@ -283,6 +354,8 @@ func (c *conn) pdu(h smpp.Header, b []byte) {
 	switch h.ID {
 	case smpp.SubmitSMID:
 		c.takeSubmit(h, b)
+	case smpp.SubmitMultiID:
+		c.takeMulti(h, b)
 	case smpp.DeliverSMRespID, smpp.DataSMRespID:
 		c.acked(h)
 	case smpp.DataSMID:
@@ -296,18 +369,14 @@ func (c *conn) pdu(h smpp.Header, b []byte) {
 		c.unbind(h)
 	case smpp.UnbindRespID:
 		c.block.event("unbind_resp", true, h.Status, h.Sequence, "", "")
-		c.stopRead, c.reason = true, "unbound by the simulator"
-	case smpp.QuerySMID:
-		c.query(h, b)
+		c.stopRead, c.orderly, c.reason = true, true, "unbound by the simulator"
+	case smpp.QuerySMID, smpp.CancelSMID, smpp.ReplaceSMID, smpp.BroadcastSMID, smpp.QueryBroadcastSMID, smpp.CancelBroadcastSMID:
+		c.operate(h, b)
 	case smpp.GenericNackID:
 		c.block.event("generic_nack", true, h.Status, h.Sequence, "", "")
 		c.acked(h)
 	default:
-		c.s.stats.protocolErrors.Add(1)
-		c.block.event(CommandProtocolError, true, smpp.StatusInvCmdID, h.Sequence, "", "command "+h.ID.String())
-		if !h.ID.IsResponse() {
-			c.reply(smpp.StatusInvCmdID, h.Sequence, &smpp.GenericNack{})
-		}
+		c.unknown(h)
 	}
 }
 
@@ -328,6 +397,44 @@ func (c *conn) rubbish(h smpp.Header, err error) {
 	c.block.event(CommandProtocolError, true, status, h.Sequence, "", err.Error())
 	c.farewell = c.encode(status, h.Sequence, &smpp.GenericNack{})
 	c.stopRead, c.lingers, c.reason = true, true, "protocol error"
+}
+
+// unreadable answers a PDU that is whole but not what it says it is: by its response, and the stream goes on.
+func (c *conn) unreadable(h smpp.Header, err error) {
+	status := smpp.StatusInvCmdLen
+	var protocol *smpp.ProtocolError
+	if errors.As(err, &protocol) {
+		status = protocol.Status
+	}
+	c.s.stats.protocolErrors.Add(1)
+	c.block.event(CommandProtocolError, true, status, h.Sequence, "", err.Error())
+	c.refuse(h, status)
+}
+
+// endured waits where a fault has the simulator stop reading, and says whether what was read is thrown away because the
+// connection is half open.
+func (c *conn) endured() bool {
+	for {
+		until := c.stall.Load()
+		wait := time.Duration(until - c.s.now().ns)
+		if until == 0 || wait <= 0 {
+			break
+		}
+		if !c.s.sleep(wait, c.written) {
+			break
+		}
+		c.stall.CompareAndSwap(until, 0)
+	}
+	return c.isDeaf()
+}
+
+// end closes a connection that a fault drops.
+func (c *conn) end() {
+	if c.hangUp {
+		_ = c.nc.Close()
+		return
+	}
+	reset(c.nc)
 }
 
 // linger gives the farewell time to arrive: a connection closed with octets unread would be reset under it.
@@ -355,7 +462,7 @@ func (c *conn) reply(status smpp.Status, seq uint32, p smpp.PDU) {
 }
 
 func (c *conn) encode(status smpp.Status, seq uint32, p smpp.PDU) []byte {
-	pdu, err := smpp.Append(nil, status, seq, p)
+	pdu, err := smpp.Encoding{Version: c.version, Loose: true}.Append(nil, status, seq, p)
 	if err != nil { // A field came in longer than it may go out, such as a message_id of query_sm.
 		c.s.logger.Warn("simulator can't encode an answer", "conn", c.id, "error", err)
 		return appendHeader(nil, smpp.HeaderLen, smpp.GenericNackID, smpp.StatusSysErr, seq)
@@ -381,6 +488,7 @@ func (c *conn) settle() {
 			c.box.receipts.add(&r.d, c.at.ms)
 		default:
 			done++
+			c.s.settled(&r.d)
 			if r.d.flags&deliverText != 0 {
 				texts = append(texts, ackedText{r.d.id, r.d.number, a.status})
 			}

@@ -182,7 +182,7 @@ func (s *server) replaceScenario(w http.ResponseWriter, r *http.Request) {
 
 // enact puts a plan in force.
 func (s *server) enact(p *plan, source string) {
-	s.live.Store(p)
+	s.adopt(p)
 	s.scenario.Store(&source)
 	wakeUp(s.replanned)
 }

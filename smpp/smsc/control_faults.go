@@ -12,6 +12,7 @@ type FaultState struct {
 	Account string `json:"account,omitempty"`
 	On      bool   `json:"on"`
 	Left    int64  `json:"left"` // how often it can still happen
+	Hits    int64  `json:"hits"` // how often it happened
 }
 
 // FaultSwitch is the body of POST /faults.
@@ -27,23 +28,20 @@ func (s *server) serveFaults(w http.ResponseWriter, _ *http.Request) {
 
 func (s *server) listFaults() []FaultState {
 	out := []FaultState{}
-	for i, f := range s.plan().faults {
+	for _, f := range s.plan().faults {
 		left := max(f.left.Load(), 0)
-		out = append(out, FaultState{Name: f.nameAt(i), Kind: f.kind, Account: f.account, On: left > 0, Left: left})
+		out = append(out, FaultState{Name: f.name, Kind: f.kind, Account: f.account, On: left > 0, Left: left, Hits: f.hits.Load()})
 	}
 	return out
 }
-
-// nameAt is what a fault is called: by its kind and its place in the scenario.
-func (f *fault) nameAt(i int) string { return fmt.Sprintf("%s-%d", f.kind, i+1) }
 
 func (s *server) switchFault(w http.ResponseWriter, r *http.Request) {
 	var q FaultSwitch
 	if !readJSON(w, r, &q) {
 		return
 	}
-	for i, f := range s.plan().faults {
-		if f.nameAt(i) != q.Name {
+	for _, f := range s.plan().faults {
+		if f.name != q.Name {
 			continue
 		}
 		f.left.Store(0)

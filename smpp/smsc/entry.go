@@ -19,15 +19,17 @@ const (
 	KindReply                       // a deliver_sm that carries a text from a phone, written before it was sent
 	KindDeliverResp                 // the answer to a receipt or reply
 	KindQueued                      // a text from a phone that the simulator took in and owes to the number
+	KindOperation                   // what else changes or asks about messages, with the answer: query_sm, cancel_sm, replace_sm, broadcast_*; alert_notification, outbind
 )
 
 // The events' names beside those of PDUs.
 const (
 	CommandClosed        = "closed"         // the connection ended; Text says why
 	CommandProtocolError = "protocol_error" // what came was no SMPP; Text says what
+	CommandFault         = "fault"          // the scenario broke something; Text opens with the fault's kind
+	CommandReplaced      = "replaced"       // an operation: a message gave way to one with replace_if_present_flag
 	CommandByHand        = "by_hand"        // a PDU that somebody sent through the control interface; Text is its hex
 	CommandTraffic       = "traffic"        // how far generated traffic came; Text says it
-	CommandFault         = "fault"          // a fault of the scenario struck; Text says which
 )
 
 // Entry is one record of the log. Its slices and strings alias the reader's buffers: copy what outlives the call.
@@ -56,11 +58,31 @@ type Entry struct {
 	KeyKind                   KeyKind
 	TLVs                      smpp.Options // all TLVs in wire order; nil when only the key came
 	Stat                      Stat         // of a receipt; of a submit: what its receipt will say
-	Lost, Duplicate, Unwanted bool         // of a submit: its receipt gets lost, comes twice, was not asked for
+	Lost, Duplicate, Unwanted bool         // of a submit: its receipt gets lost, comes twice, is not sent because it was not asked for
 	Unanswered                bool         // of a submit: accepted, and by a fault never answered
-	DelayMillis               uint32       // of a submit: its receipt is due so long after it
+	DelayMillis               uint32       // of a submit: it comes to its end so long after it, and its receipt is due
 	Again                     bool         // of a receipt or reply: not the first sending
 	Text                      string       // of an event: remote address or reason; of KindStart: version
+
+	ServiceType          string
+	ProtocolID, Priority byte
+	Replace              bool   // replace_if_present_flag
+	Schedule, Validity   string // schedule_delivery_time, validity_period as they came
+	Cause                Cause  // of a refused submit
+	Shape                byte   // of a submit: what was odd about its answer; see Odd
+	Intermediate         bool   // of a submit: an intermediate receipt comes first; of a receipt: it is that one
+	Format               string // of a receipt whose text is not the standard one
+	Multi                bool   // of a submit: one destination of a submit_multi, all of which share an id
+}
+
+// Odd lists what was odd about the answer to a submit: no_body, empty_id, nack, nack_zero, late.
+func (e *Entry) Odd() (names []string) {
+	for _, x := range shapeNames {
+		if e.Shape&x.bit != 0 {
+			names = append(names, x.name)
+		}
+	}
+	return names
 }
 
 // KeyKind says what sort of key a submit carried.
@@ -108,24 +130,41 @@ const (
 	StatUndeliverable
 	StatUnknown
 	StatRejected
+	StatAccepted // a final state where a carrier knows no better
+	StatSkipped  // SMPP 5.0
+	StatEnroute  // of intermediate receipts only
+	statCount
 )
 
 // statTable holds the word of the receipt's text (SMPP 3.4 appendix B), message_state (§5.2.28) and the err field.
-var statTable = [...]struct {
+var statTable = [statCount]struct {
 	name  string
 	state byte
 	err   string
+	csv   int // in receipts of format csv
 }{
-	StatNone:          {"", 0, ""},
-	StatDelivered:     {"DELIVRD", 2, "000"},
-	StatExpired:       {"EXPIRED", 3, "027"},
-	StatDeleted:       {"DELETED", 4, "028"},
-	StatUndeliverable: {"UNDELIV", 5, "001"},
-	StatUnknown:       {"UNKNOWN", 7, "255"},
-	StatRejected:      {"REJECTD", 8, "069"},
+	StatNone:          {"", 0, "", 0},
+	StatDelivered:     {"DELIVRD", 2, "000", 0},
+	StatExpired:       {"EXPIRED", 3, "027", 3},
+	StatDeleted:       {"DELETED", 4, "028", 4},
+	StatUndeliverable: {"UNDELIV", 5, "001", 5},
+	StatUnknown:       {"UNKNOWN", 7, "255", 7},
+	StatRejected:      {"REJECTD", 8, "069", 8},
+	StatAccepted:      {"ACCEPTD", 6, "000", 6},
+	StatSkipped:       {"SKIPPED", 9, "070", 9},
+	StatEnroute:       {"ENROUTE", 1, "000", 1},
 }
 
-// String is the state's word in a receipt: DELIVRD, EXPIRED, DELETED, UNDELIV, UNKNOWN, REJECTD.
+// finalStats lists the words of the states that a message may end in.
+func finalStats() (names []string) {
+	for s := StatDelivered; s < StatEnroute; s++ {
+		names = append(names, statTable[s].name)
+	}
+	return names
+}
+
+// String is the state's word in a receipt: DELIVRD, EXPIRED, DELETED, UNDELIV, UNKNOWN, REJECTD, ACCEPTD, SKIPPED,
+// ENROUTE.
 func (s Stat) String() string {
 	if int(s) < len(statTable) {
 		return statTable[s].name

@@ -17,9 +17,10 @@ const (
 	IDHexUpper
 	IDPadded // decimal with zeros to 20 places
 	IDUUID   // 8-4-4-4-12, made of the number by a fixed mixing
+	IDShort  // the last 32 bits in hexadecimal: what fits into the nine octets of SMPP 3.3
 )
 
-var idFormNames = [...]string{IDDecimal: "decimal", IDHex: "hex", IDHexUpper: "hex-upper", IDPadded: "padded", IDUUID: "uuid"}
+var idFormNames = [...]string{IDDecimal: "decimal", IDHex: "hex", IDHexUpper: "hex-upper", IDPadded: "padded", IDUUID: "uuid", IDShort: "short"}
 
 func (f IDForm) String() string {
 	if int(f) < len(idFormNames) {
@@ -64,6 +65,8 @@ func (f IDForm) Append(dst []byte, id uint64) []byte {
 		return dst
 	case IDUUID:
 		return appendUUID(dst, mix64(id), id)
+	case IDShort:
+		return strconv.AppendUint(dst, uint64(uint32(id)), 16)
 	default:
 		return strconv.AppendUint(dst, id, 10)
 	}
@@ -75,6 +78,9 @@ func (f IDForm) Parse(s string) (uint64, bool) {
 	case IDHex, IDHexUpper:
 		v, err := strconv.ParseUint(s, 16, 64)
 		return v, err == nil
+	case IDShort:
+		v, err := strconv.ParseUint(s, 16, 32)
+		return v, err == nil
 	case IDUUID:
 		if len(s) != 36 {
 			return 0, false
@@ -85,6 +91,14 @@ func (f IDForm) Parse(s string) (uint64, bool) {
 		v, err := strconv.ParseUint(s, 10, 64)
 		return v, err == nil
 	}
+}
+
+// names says whether what Parse read means the message id.
+func (f IDForm) names(parsed, id uint64) bool {
+	if f == IDShort {
+		return uint32(parsed) == uint32(id)
+	}
+	return parsed == id
 }
 
 func appendUUID(dst []byte, hi, lo uint64) []byte {

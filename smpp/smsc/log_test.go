@@ -71,8 +71,8 @@ func TestWhatIsLoggedIsRead(t *testing.T) {
 	wide.delayMillis = 0
 	wide.part, wide.parts, wide.keyKind = 3, 3, KeyNone
 	b.submit(wide)
-	b.receipt(1, 5001, typedAddress(typeE164, testNumber), parsePhone([]byte("13125550001")), typeE164, StatDelivered, false)
-	b.receipt(2, 5002, typedAddress(typeE164, testNumber), parsePhone([]byte("0015")), packType(0, 8), StatUndeliverable, true)
+	b.receipt(1, 5001, typedAddress(typeE164, testNumber), parsePhone([]byte("13125550001")), typeE164, StatDelivered, false, 0)
+	b.receipt(2, 5002, typedAddress(typeE164, testNumber), parsePhone([]byte("0015")), packType(0, 8), StatUndeliverable, true, 0)
 	mo := &textRecord{
 		id: 9, seq: 3, phone: typedAddress(typeE164, "13125550004"), number: typedAddress(typeE164, testNumber),
 		esm: 0x40, udh: []byte{5, 0, 3, 1, 2, 2}, octets: []byte("STOP"), parts: 2, part: 2, again: true,

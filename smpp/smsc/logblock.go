@@ -19,41 +19,22 @@ const (
 	recEvent   = 6
 	recQueued  = 7
 	recStart   = 8
-)
-
-// Flags of a submit, first octet.
-const (
-	subMore      = 1 << 0 // a second octet of flags follows
-	subConcat    = 1 << 1 // UDH is exactly the concatenation element with an 8-bit reference
-	subBroadcast = 1 << 2 // key of a broadcast
-	subKey       = 1 << 3 // another key, as it came
-	subRefused   = 1 << 4 // status follows instead of an id
-	subReceipt   = 1 << 5 // what the receipt will be follows
-	subCoding    = 1 << 6 // esm_class, data_coding, registered_delivery follow; else 0 (0x40 with a UDH), 0, 1
-	subTLVs      = 1 << 7 // all TLVs follow, because there are others than the key
-)
-
-// Flags of a submit, second octet.
-const (
-	subDest       = 1 << 0 // destination with its types as it came; else digits, international, E.164
-	subUDH        = 1 << 1 // UDH as it came
-	subUnanswered = 1 << 2
-	subData       = 1 << 3 // data_sm
-	subSAR        = 1 << 4 // part and parts come from the sar_ TLVs
-)
-
-// Flags in the receipt's plan.
-const (
-	planLost      = 1 << 4
-	planDuplicate = 1 << 5
-	planStatMask  = 15
+	recOperate = 9 // an Operation
 )
 
 // Flags of receipt, reply and ack.
 const (
 	delDest    = 1 << 0 // phone with its types as it came
 	delAgain   = 1 << 1
+	delMore    = 1 << 2 // an octet follows: how the receipt is written
 	ackRefused = 1 << 0
+)
+
+// What the octet says of a receipt.
+const (
+	moreData         = 1 << 0 // data_sm
+	moreIntermediate = 1 << 1
+	moreFormat       = 4 // bits above: the format's number
 )
 
 const typeE164 = 1<<5 | 1 // packed: international number, E.164 plan
@@ -79,6 +60,7 @@ type block struct {
 	suffixes          [textSlots]int // what the last two of a slot had in common at their ends
 
 	runStart, runCount uint32 // acks not yet written
+	idFirst, idLast    uint64 // of submits; 0: none
 	packed             []byte // scratch for compressing
 }
 
@@ -93,7 +75,7 @@ func (b *block) reset(conn uint32, account string, micros int64) {
 	b.seq, b.ackSeq, b.id, b.broadcast, b.member = 0, 0, 0, 0, 0
 	b.sources = b.sources[:0]
 	clear(b.texts[:])
-	b.runStart, b.runCount = 0, 0
+	b.runStart, b.runCount, b.idFirst, b.idLast = 0, 0, 0, 0
 }
 
 func (b *block) empty() bool { return b.records == 0 && b.runCount == 0 }
@@ -109,146 +91,15 @@ func (b *block) at(micros int64) {
 	b.micros = micros
 }
 
-// submitRecord is a submit with all that its record keeps.
-type submitRecord struct {
-	data              bool // data_sm
-	seq               uint32
-	source            string // interned; with its type octet in front
-	dest              []byte
-	destPhone         phone
-	destType          byte
-	esm, dcs, reg     byte
-	udh               []byte // with its length octet
-	ref               uint16
-	part, parts       byte
-	sar               bool
-	keyKind           KeyKind
-	key               []byte
-	broadcast, member uint32
-	tlvs              []byte // nil when there is only the key
-	text              []byte
-	status            smpp.Status
-	unanswered        bool
-	id                uint64
-	stat              Stat
-	lost, duplicate   bool
-	delayMillis       uint32
-}
-
-// flags says which fields the record of s has.
-func (s *submitRecord) flags() (flags, more byte) {
-	defaultESM := byte(0)
-	switch {
-	case isPlainConcat(s.udh):
-		flags |= subConcat
-		defaultESM = smpp.ESMUDHI
-	case len(s.udh) > 0:
-		more |= subUDH
-		defaultESM = smpp.ESMUDHI
-	case s.sar:
-		more |= subSAR
-	}
-	switch s.keyKind {
-	case KeyNone:
-	case KeyBroadcast:
-		flags |= subBroadcast
-	default:
-		flags |= subKey
-	}
-	if s.status != smpp.StatusOK {
-		flags |= subRefused
-	}
-	if s.stat != StatNone {
-		flags |= subReceipt
-	}
-	if s.esm != defaultESM || s.dcs != 0 || s.reg != 1 {
-		flags |= subCoding
-	}
-	if s.tlvs != nil {
-		flags |= subTLVs
-	}
-	if !s.destPhone.plain() || s.destType != typeE164 {
-		more |= subDest
-	}
-	if s.unanswered {
-		more |= subUnanswered
-	}
-	if s.data {
-		more |= subData
-	}
-	if more != 0 {
-		flags |= subMore
-	}
-	return flags, more
-}
-
-// submit records a submit with its answer and what its receipt will be.
-func (b *block) submit(s *submitRecord) {
-	b.endRun()
-	b.records++
-	flags, more := s.flags()
-	dst := append(b.buf, recSubmit, flags)
-	if more != 0 {
-		dst = append(dst, more)
-	}
-	dst = appendDelta32(dst, s.seq, &b.seq)
-	var source int
-	dst, source = b.appendSource(dst, s.source)
-	if more&subDest == 0 {
-		dst = binary.AppendUvarint(dst, s.destPhone.value())
-	} else {
-		dst = append(dst, s.destType)
-		dst = appendBytes(dst, s.dest)
-	}
-	if flags&subCoding != 0 {
-		dst = append(dst, s.esm, s.dcs, s.reg)
-	}
-	switch {
-	case flags&subConcat != 0:
-		dst = append(dst, s.udh[3], s.udh[4], s.udh[5])
-	case more&subUDH != 0:
-		dst = appendBytes(dst, s.udh)
-	case more&subSAR != 0:
-		dst = binary.AppendUvarint(dst, uint64(s.ref))
-		dst = append(dst, s.parts, s.part)
-	}
-	if flags&subBroadcast != 0 {
-		dst = appendDelta32(dst, s.broadcast, &b.broadcast)
-		dst = appendDelta32(dst, s.member, &b.member)
-	} else if flags&subKey != 0 {
-		dst = appendBytes(dst, s.key)
-	}
-	if flags&subTLVs != 0 {
-		dst = appendBytes(dst, s.tlvs)
-	}
-	dst = b.appendText(dst, s.text, textSlot(source, s.part, s.dcs, b.broadcast))
-	if flags&subRefused != 0 {
-		dst = binary.AppendUvarint(dst, uint64(s.status))
-	}
-	dst = b.appendID(dst, s.id)
-	if flags&subReceipt != 0 {
-		dst = append(dst, s.plan())
-		dst = binary.AppendUvarint(dst, uint64(s.delayMillis))
-	}
-	b.buf = dst
-}
-
-func (s *submitRecord) plan() byte {
-	plan := byte(s.stat)
-	if s.lost {
-		plan |= planLost
-	}
-	if s.duplicate {
-		plan |= planDuplicate
-	}
-	return plan
-}
-
 // receipt records a deliver_sm with a receipt that is about to be written.
-func (b *block) receipt(seq uint32, id uint64, number string, from phone, fromType byte, stat Stat, again bool) {
+// how is what its octet more says; 0 for the usual form.
+func (b *block) receipt(seq uint32, id uint64, number string, from phone, fromType byte, stat Stat, again bool, how byte) {
 	b.endRun()
 	b.records++
 	var flags byte
+	if how != 0 {
+		flags |= delMore
+	}
 	plain := fromType == typeE164 && from.plain()
 	if !plain {
 		flags |= delDest
@@ -257,6 +108,9 @@ func (b *block) receipt(seq uint32, id uint64, number string, from phone, fromTy
 		flags |= delAgain
 	}
 	dst := append(b.buf, recReceipt, flags|byte(stat)<<4)
+	if how != 0 {
+		dst = append(dst, how)
+	}
 	dst = appendDelta32(dst, seq, &b.seq)
 	dst = b.appendID(dst, id)
 	dst, _ = b.appendSource(dst, number)

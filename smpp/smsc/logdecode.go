@@ -18,6 +18,7 @@ type decoder struct {
 	bad        bool
 
 	from    int64 // blocks that began before are not looked at, but for those that say how ids are written; 0: none
+	at      int64 // offset of the block in its segment
 	form    IDForm
 	entry   Entry
 	micros  int64
@@ -188,6 +189,8 @@ func (d *decoder) record(yield func(*Entry) error) (bool, error) {
 		return false, d.acks(yield)
 	case recEvent:
 		d.event()
+	case recOperate:
+		d.operation()
 	case recStart:
 		again := d.octet()
 		d.form = IDForm(d.octet())
@@ -211,6 +214,9 @@ func (d *decoder) submit() {
 	if more&subData != 0 {
 		e.Command = "data_sm"
 	}
+	if more&subThird != 0 {
+		d.third()
+	}
 	e.Unanswered = more&subUnanswered != 0
 	e.Seq = d.delta32(&d.seq)
 	var place int
@@ -229,6 +235,9 @@ func (d *decoder) submit() {
 	if flags&subCoding != 0 {
 		e.ESMClass, e.DataCoding, e.Registered = d.octet(), d.octet(), d.octet()
 	}
+	if more&subValidity != 0 {
+		e.Validity, _, _ = d.source()
+	}
 	d.concat(flags, more)
 	d.readKey(flags)
 	if flags&subTLVs != 0 {
@@ -241,11 +250,33 @@ func (d *decoder) submit() {
 	e.MessageID = d.nextID()
 	if flags&subReceipt != 0 {
 		plan := d.octet()
-		e.Stat = Stat(plan & planStatMask)
+		e.Stat = min(Stat(plan&planStatMask), statCount-1)
 		e.Lost, e.Duplicate = plan&planLost != 0, plan&planDuplicate != 0
+		e.Unwanted, e.Intermediate = plan&planQuiet != 0, plan&planBefore != 0
 		e.DelayMillis = uint32(d.uvarint())
 	} else {
 		e.Unwanted = true
+	}
+}
+
+func (d *decoder) third() {
+	e, third := &d.entry, d.octet()
+	if third&subHead != 0 {
+		e.ServiceType = d.intern(d.bytes())
+		e.ProtocolID, e.Priority, e.Replace = d.octet(), d.octet(), d.octet() != 0
+		e.Schedule = string(d.bytes())
+	}
+	if third&subCause != 0 {
+		e.Cause = Cause(d.octet())
+	}
+	if third&subShape != 0 {
+		e.Shape = d.octet()
+	}
+	if third&subIDForm != 0 {
+		e.IDForm = IDForm(d.octet())
+	}
+	if third&subMulti != 0 {
+		e.Multi, e.Command = true, "submit_multi"
 	}
 }
 
@@ -328,8 +359,11 @@ func (d *decoder) receipt() {
 	e := &d.entry
 	e.Kind, e.Command = KindReceipt, "deliver_sm"
 	flags := d.octet()
-	e.Stat = Stat(flags >> 4)
+	e.Stat = min(Stat(flags>>4), statCount-1)
 	e.Again = flags&delAgain != 0
+	if flags&delMore != 0 {
+		d.how()
+	}
 	e.Seq = d.delta32(&d.seq)
 	e.MessageID = d.nextID()
 	e.Destination, e.DestType, _ = d.source()
@@ -344,6 +378,18 @@ func (d *decoder) receipt() {
 	} else {
 		e.SourceType = typeE164
 		e.Source = d.digits(d.uvarint())
+	}
+}
+
+// how reads in which form a receipt was written.
+func (d *decoder) how() {
+	e, how := &d.entry, d.octet()
+	if how&moreData != 0 {
+		e.Command = "data_sm"
+	}
+	e.Intermediate = how&moreIntermediate != 0
+	if f := how >> moreFormat; f > 0 && int(f) < len(formatNames) {
+		e.Format = formatNames[f]
 	}
 }
 

@@ -80,10 +80,13 @@ type logWriter struct {
 
 	mu      sync.Mutex // guards what is gathered
 	pending []byte
+	marks   []mark        // blocks of pending with submits
 	dirty   chan struct{} // capacity 1: something was gathered that nobody may flush
 
 	file    sync.Mutex // guards what follows; taken before mu
 	writing []byte
+	marking []mark    // of writing
+	index   []indexed // blocks with submits, as they were written
 	lock    *os.File
 	segment *os.File
 	seq     int
@@ -216,6 +219,9 @@ func (w *logWriter) write(b *block) error {
 	}
 	sealed := b.seal()
 	w.mu.Lock()
+	if b.idFirst != 0 {
+		w.marks = append(w.marks, mark{b.idFirst, b.idLast, len(w.pending)})
+	}
 	w.pending = append(w.pending, sealed...)
 	n := len(w.pending)
 	w.mu.Unlock()
@@ -238,6 +244,7 @@ func (w *logWriter) flush() error {
 	}
 	w.mu.Lock()
 	w.writing, w.pending = w.pending, w.writing[:0]
+	w.marking, w.marks = w.marks, w.marking[:0]
 	w.mu.Unlock()
 	if len(w.writing) == 0 {
 		return nil
@@ -245,8 +252,12 @@ func (w *logWriter) flush() error {
 	if w.size >= w.segmentBytes {
 		w.err = w.nextSegment()
 	}
+	base := w.size
 	if w.err == nil {
 		w.err = w.put(w.writing)
+	}
+	if w.err == nil {
+		w.settleMarks(base)
 	}
 	return w.err
 }

@@ -92,6 +92,7 @@ func readBlocksFrom(r *bufio.Reader, good int64, name string, d *decoder, yield 
 		case n == 0:
 			return good, nil
 		}
+		d.at = good
 		if d.skips() {
 			good += int64(n)
 			continue

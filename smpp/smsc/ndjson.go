@@ -35,6 +35,15 @@ type jsonLine struct {
 	Lost        bool      `json:"lost,omitempty"`       // of a submit: the receipt will not come
 	Unanswered  bool      `json:"unanswered,omitempty"` // of a submit: a fault kept the answer
 	Note        string    `json:"note,omitempty"`       // of an event: remote address, reason
+
+	Cause        string   `json:"cause,omitempty"`        // of a refused submit
+	Odd          []string `json:"odd,omitempty"`          // of a submit: what was odd about its answer
+	Intermediate bool     `json:"intermediate,omitempty"` // of a receipt
+	Format       string   `json:"format,omitempty"`       // of a receipt, when it isn't standard
+	ServiceType  string   `json:"service_type,omitempty"`
+	Priority     int      `json:"priority,omitempty"`
+	Schedule     string   `json:"schedule_delivery_time,omitempty"`
+	Validity     string   `json:"validity_period,omitempty"`
 }
 
 type jsonTLV struct {
@@ -116,7 +125,15 @@ func lineOf(e *Entry) *jsonLine {
 	if e.In {
 		l.Dir = "in"
 	}
+	l.Cause, l.Odd, l.Format, l.Intermediate = e.Cause.String(), e.Odd(), e.Format, e.Intermediate && e.Kind == KindReceipt
+	l.ServiceType, l.Priority, l.Schedule, l.Validity = e.ServiceType, int(e.Priority), e.Schedule, e.Validity
 	switch e.Kind {
+	case KindOperation:
+		l.Status = e.Status.String()
+		if len(e.Octets) > 0 {
+			text := e.Message()
+			l.Text = &text
+		}
 	case KindSubmit, KindReply, KindQueued:
 		text, coding := e.Message(), int(e.DataCoding)
 		l.Text, l.Coding, l.Part, l.Parts = &text, &coding, int(e.Part), int(e.Parts)

@@ -33,6 +33,10 @@ type outbox struct {
 	windowMax int
 	unacked   int
 	sequence  uint32
+	bound     bool // the connection has bound
+
+	prepared    map[uint64][]byte // answers that the writer doesn't make, as many as answers wait at most
+	preparedKey uint64
 }
 
 // inflight is a deliver_sm that waits for its answer; seq 0 marks an empty place.
@@ -74,6 +78,13 @@ func wakeUp(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+// bind tells the writer that it may read what the reader wrote down at the bind.
+func (b *outbox) bind() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bound = true
 }
 
 // say queues an encoded PDU to be written at once.
@@ -152,6 +163,34 @@ func (b *outbox) nextInLine() (delivery, bool) {
 	return b.due.pop(&b.spare)
 }
 
+// outstanding is how many answers are still to go.
+func (b *outbox) outstanding() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.answers.n + b.ready.n
+}
+
+// prepare keeps an answer that is longer than most, and names it for the wheel.
+func (b *outbox) prepare(pdu []byte) (key uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.prepared == nil {
+		b.prepared = map[uint64][]byte{}
+	}
+	b.preparedKey++
+	b.prepared[b.preparedKey] = pdu
+	return b.preparedKey
+}
+
+// takePrepared gives an answer back.
+func (b *outbox) takePrepared(key uint64) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pdu := b.prepared[key]
+	delete(b.prepared, key)
+	return pdu
+}
+
 // full says whether more answers wait than a client that reads would leave.
 func (b *outbox) full() bool {
 	b.mu.Lock()
@@ -191,6 +230,15 @@ func (b *outbox) place(d delivery, nowMs uint32) uint32 {
 			return b.sequence
 		}
 	}
+}
+
+// nextSequence numbers a PDU that nobody answers.
+func (b *outbox) nextSequence() uint32 {
+	b.sequence++
+	if b.sequence > smpp.MaxSequence {
+		b.sequence = 1
+	}
+	return b.sequence
 }
 
 // overdue puts deliveries that were not answered for resendMs back in line.
@@ -245,12 +293,30 @@ func (b *outbox) close() []delivery {
 	return out
 }
 
+// withdraw marks what matches and was not sent yet as dead: the writer leaves it out. It returns what it marked.
+func (b *outbox) withdraw(match func(*delivery) bool) (out []delivery) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	mark := func(d *delivery) bool {
+		if d.flags&(deliverDead|deliverText) == 0 && match(d) {
+			out = append(out, *d)
+			d.flags |= deliverDead
+		}
+		return true
+	}
+	b.due.each(mark)
+	if b.receipts != nil {
+		b.receipts.each(mark)
+	}
+	return out
+}
+
 // holds says whether a delivery of a message waits here.
 func (b *outbox) holds(id uint64) (found bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	match := func(d *delivery) bool {
-		found = found || d.id == id && d.flags&deliverText == 0
+		found = found || d.id == id && d.flags&(deliverText|deliverDead) == 0
 		return !found
 	}
 	for i := range b.window {

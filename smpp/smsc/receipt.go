@@ -10,7 +10,10 @@ import (
 // receiptWriter makes deliver_sm with receipts. Receipts of one number differ in a few places of known width, so it
 // encodes one, and copies and patches it for the next ones; a test holds that the octets are those of smpp.Append.
 type receiptWriter struct {
-	plan      *plan
+	forms     []*receiptForm
+	v33       bool // the client speaks SMPP 3.3: no TLVs
+	version   byte
+	now       int64           // Unix seconds
 	done      [minuteLen]byte // of now
 	doneMin   int64
 	submit    [minuteLen]byte // of the submit before
@@ -21,10 +24,12 @@ type receiptWriter struct {
 	places  receiptPlaces
 	ids     idWriter
 	scratch []byte
+	short   receiptForm // the form of the last receipt for a submit by SMPP 3.3
 }
 
 // receiptShape is what decides where everything stands in a receipt.
 type receiptShape struct {
+	form             *receiptForm
 	number           *number
 	fromType, toType byte
 	digits, idLen    int
@@ -37,13 +42,28 @@ type receiptPlaces struct {
 
 const minuteLen = len("YYMMDDhhmm")
 
-// begin sets the clock of the receipts that follow.
-func (r *receiptWriter) begin(p *plan, micros int64) {
-	r.plan, r.ids.form = p, p.receipt
+// begin sets the clock of the receipts that follow, and what they may be.
+func (r *receiptWriter) begin(forms []*receiptForm, version byte, micros int64) {
+	r.forms, r.version, r.v33, r.now = forms, version, version < smpp.Version34, micros/1_000_000
 	if m := micros / 60_000_000; m != r.doneMin {
 		r.doneMin = m
 		formatMinute(&r.done, m)
 	}
+}
+
+// formOf is how the receipt is written: as planned, with a short id when its submit came by SMPP 3.3.
+func (r *receiptWriter) formOf(d *delivery) *receiptForm {
+	i := d.form &^ form33
+	if int(i) >= len(r.forms) {
+		i = 0
+	}
+	f := r.forms[i]
+	if d.form&form33 != 0 {
+		r.short = *f
+		r.short.ids = IDShort
+		return &r.short
+	}
+	return f
 }
 
 func formatMinute(dst *[minuteLen]byte, minute int64) {
@@ -52,16 +72,21 @@ func formatMinute(dst *[minuteLen]byte, minute int64) {
 
 // append writes the receipt for d.
 func (r *receiptWriter) append(dst []byte, seq uint32, d *delivery, n *number) []byte {
+	form := r.formOf(d)
+	if r.v33 || d.flags&deliverBefore != 0 || d.form&form33 != 0 || !form.patched {
+		return r.whole(dst, seq, d, n, form)
+	}
 	if m := int64(d.submitted) / 60; m != r.submitMin {
 		r.submitMin = m
 		formatMinute(&r.submit, m)
 	}
+	r.ids.form = form.ids
 	id := r.ids.append(r.scratch[:0], d.id)
 	r.scratch = id
-	shape := receiptShape{n, d.fromType, d.toType, d.from.digits(), len(id)}
+	shape := receiptShape{form, n, d.fromType, d.toType, d.from.digits(), len(id)}
 	if shape != r.shape {
 		r.pdu = r.pdu[:0]
-		pdu, err := smpp.Append(r.pdu, smpp.StatusOK, 0, receiptPDU(r.plan, d, n, &r.submit, &r.done))
+		pdu, err := smpp.Append(r.pdu, smpp.StatusOK, 0, form.pdu(d, d.stat, false, false, n, r.now))
 		if err != nil {
 			return dst // Can't be: every field is of the simulator's own making, and its length was checked on the way in.
 		}
@@ -82,41 +107,23 @@ func (r *receiptWriter) append(dst []byte, seq uint32, d *delivery, n *number) [
 	copy(b[at.done:], r.done[:])
 	copy(b[at.stat:], row.name)
 	copy(b[at.err:], row.err)
-	if r.plan.tlvs {
+	if form.tlvs != 0 {
 		copy(b[at.tlvID:], id)
 		b[at.state] = row.state
 	}
 	return dst
 }
 
-// receiptPDU is a receipt in the form of SMPP 3.4 appendix B, with receipted_message_id and message_state
-// (§5.3.2.12, §5.3.2.35) where the scenario wants them.
-func receiptPDU(p *plan, d *delivery, n *number, submit, done *[minuteLen]byte) *smpp.DeliverSM {
-	row := &statTable[d.stat]
-	id := p.receipt.Append(nil, d.id)
-	text := append([]byte("id:"), id...)
-	text = append(text, " sub:001 dlvrd:000 submit date:"...)
-	if d.stat == StatDelivered {
-		text[len(text)-len("1 submit date:")] = '1'
+// whole writes a receipt that is no copy of another.
+func (r *receiptWriter) whole(dst []byte, seq uint32, d *delivery, n *number, form *receiptForm) []byte {
+	out, err := smpp.Encoding{Version: r.version, Loose: true}.Append(dst, smpp.StatusOK, seq, form.pdu(d, statOf(d), d.flags&deliverBefore != 0, r.v33, n, r.now))
+	if err != nil {
+		return dst // Can't be: every field is of the simulator's own making, and its length was checked on the way in.
 	}
-	text = append(text, submit[:]...)
-	text = append(text, " done date:"...)
-	text = append(text, done[:]...)
-	text = append(append(text, " stat:"...), row.name...)
-	text = append(append(text, " err:"...), row.err...)
-	text = append(text, " text:"...)
-	sm := &smpp.DeliverSM{ESMClass: smpp.ESMReceipt, ShortMessage: text}
-	sm.Source.TON, sm.Source.NPI = unpackType(d.fromType)
-	sm.Source.Addr = d.from.String()
-	sm.Destination.TON, sm.Destination.NPI = unpackType(d.toType)
-	sm.Destination.Addr = n.addr
-	if p.tlvs {
-		sm.Options = sm.Options.Append(smpp.TagReceiptedMessageID, append(id, 0)).Append(smpp.TagMessageState, []byte{row.state})
-	}
-	return sm
+	return out
 }
 
-// placesOf counts along deliver_sm (SMPP 3.4 §4.6.1) and the text of receiptPDU.
+// placesOf counts along deliver_sm (SMPP 3.4 §4.6.1) and the text of the standard form.
 func placesOf(s receiptShape) (p receiptPlaces) {
 	p.from = smpp.HeaderLen + 1 + 2                    // service_type, source_addr_ton, source_addr_npi
 	text := p.from + s.digits + 1 + 2                  // source_addr, dest_addr_ton, dest_addr_npi

@@ -16,6 +16,7 @@ type owedReceipt struct {
 	d               delivery
 	due             int64 // microseconds since 1970
 	copies          int8
+	before          bool // the intermediate one is owed too
 }
 
 // sentUnder names a deliver_sm by connection and sequence number.
@@ -25,7 +26,10 @@ type sentUnder struct {
 
 // recovery collects from the log what the simulator still owes.
 type recovery struct {
-	receipts map[uint64]owedReceipt
+	s        *server
+	segment  int
+	d        *decoder
+	receipts map[changed]owedReceipt
 	texts    map[uint64]*recoveredText
 	inFlight map[sentUnder]sentPartOf
 	lastID   uint64
@@ -33,8 +37,10 @@ type recovery struct {
 }
 
 type sentPartOf struct {
-	id   uint64
-	part byte // 0: a receipt
+	id     uint64
+	part   byte  // 0: a receipt
+	to     phone // of a receipt
+	before bool  // of a receipt: an intermediate one
 }
 
 type recoveredText struct {
@@ -49,9 +55,12 @@ func (s *server) restore(dir string) error {
 	if err != nil {
 		return err
 	}
-	r := &recovery{receipts: map[uint64]owedReceipt{}, texts: map[uint64]*recoveredText{}, inFlight: map[sentUnder]sentPartOf{}}
 	d := decoder{}
+	r := &recovery{s: s, d: &d, receipts: map[changed]owedReceipt{}, texts: map[uint64]*recoveredText{}, inFlight: map[sentUnder]sentPartOf{}}
 	for i, seg := range segs {
+		if r.segment, err = segmentNumber(seg); err != nil {
+			return err
+		}
 		good, size, err := readSegment(seg, &d, r.entry)
 		if err != nil {
 			return err
@@ -98,7 +107,10 @@ func (r *recovery) entry(e *Entry) error {
 	switch e.Kind {
 	case KindSubmit:
 		r.lastID = max(r.lastID, e.MessageID)
-		if e.Accepted() && e.Stat != StatNone && !e.Lost {
+		if e.MessageID != 0 {
+			r.s.log.note(e.MessageID, r.segment, r.d.at)
+		}
+		if e.Accepted() && e.Stat != StatNone && !e.Unwanted && (!e.Lost || e.Intermediate) {
 			r.submit(e)
 		}
 	case KindQueued:
@@ -110,13 +122,48 @@ func (r *recovery) entry(e *Entry) error {
 		}
 		x.parts = append(x.parts, inboundPart{udh: slices.Clone(e.UDH), octets: slices.Clone(e.Octets)})
 	case KindReceipt:
-		r.inFlight[sentUnder{e.Conn, e.Seq}] = sentPartOf{id: e.MessageID}
+		r.inFlight[sentUnder{e.Conn, e.Seq}] = sentPartOf{id: e.MessageID, to: parsePhone([]byte(e.Source)), before: e.Intermediate}
 	case KindReply:
 		r.inFlight[sentUnder{e.Conn, e.Seq}] = sentPartOf{id: e.MessageID, part: e.Part}
 	case KindDeliverResp:
 		r.answered(e)
+	case KindOperation:
+		r.lastID = max(r.lastID, e.MessageID)
+		r.operation(e)
 	}
 	return nil
+}
+
+// operation follows what changed a message.
+func (r *recovery) operation(e *Entry) {
+	if e.Status != smpp.StatusOK || e.Stat == StatNone || e.MessageID == 0 {
+		return
+	}
+	fate := change{e.Stat, e.Micros + int64(e.DelayMillis)*1000}
+	switch e.Command {
+	case "broadcast_sm":
+		r.s.broadcasts.put(e.MessageID, &cellBroadcast{
+			account: e.Account, source: canonicalPhone(e.Source), service: e.Text, change: fate,
+		})
+	case "cancel_broadcast_sm":
+		if b := r.s.broadcasts.byID[e.MessageID]; b != nil {
+			b.change = fate
+		}
+	default:
+		k := changed{e.MessageID, parsePhone([]byte(canonicalPhone(e.Destination)))}
+		r.s.changes.put(k, fate)
+		if e.Unwanted {
+			delete(r.receipts, k)
+			return
+		}
+		o := r.receipts[k]
+		o.account, o.number, o.due, o.copies, o.before = e.Account, canonicalPhone(e.Source), fate.at, 1, false
+		o.d.id, o.d.from, o.d.stat, o.d.fromType, o.d.toType = e.MessageID, k.to, fate.stat, e.DestType, e.SourceType
+		if o.d.submitted == 0 {
+			o.d.submitted = uint32(e.Micros / 1_000_000)
+		}
+		r.receipts[k] = o
+	}
 }
 
 func (r *recovery) submit(e *Entry) {
@@ -127,10 +174,21 @@ func (r *recovery) submit(e *Entry) {
 			fromType: e.DestType, toType: e.SourceType, stat: e.Stat,
 		},
 	}
+	if e.IDForm == IDShort {
+		o.d.form = form33
+	}
 	if e.Duplicate {
 		o.copies = 2
 	}
-	r.receipts[e.MessageID] = o
+	if e.Lost {
+		o.copies = 0
+	}
+	o.before = e.Intermediate
+	k := changed{e.MessageID, o.d.from}
+	if have, ok := r.receipts[k]; ok { // an id given twice
+		o.copies += have.copies
+	}
+	r.receipts[k] = o
 }
 
 func (r *recovery) answered(e *Entry) {
@@ -154,12 +212,18 @@ func (r *recovery) answered(e *Entry) {
 		}
 		return
 	}
-	o := r.receipts[sent.id]
-	if o.copies--; o.copies <= 0 {
-		delete(r.receipts, sent.id)
+	k := changed{sent.id, sent.to}
+	o := r.receipts[k]
+	if sent.before {
+		o.before = false
+	} else {
+		o.copies--
+	}
+	if o.copies <= 0 && !o.before {
+		delete(r.receipts, k)
 		return
 	}
-	r.receipts[sent.id] = o
+	r.receipts[k] = o
 }
 
 // takeUp hands what is owed to the accounts. What belongs to an account or number that is gone is dropped, with a word.
@@ -177,13 +241,7 @@ func (s *server) takeUp(r *recovery) {
 			gone++
 			continue
 		}
-		o.d.number, o.d.due = n.place, now.ms
-		if o.due > now.micros {
-			o.d.due += uint32((o.due - now.micros) / 1000)
-		}
-		for range o.copies {
-			batches[a] = append(batches[a], o.d)
-		}
+		batches[a] = append(batches[a], s.owedAgain(o, n, now)...)
 	}
 	for a, batch := range batches {
 		slices.SortFunc(batch, func(x, y delivery) int { return int(int32(x.due - y.due)) })
@@ -194,6 +252,27 @@ func (s *server) takeUp(r *recovery) {
 	if gone > 0 {
 		s.logger.Warn("receipts or texts owed to accounts or numbers that are not configured any more were dropped", "count", gone)
 	}
+}
+
+// owedAgain makes the deliveries that a message is owed.
+func (s *server) owedAgain(o owedReceipt, n *number, now moment) (out []delivery) {
+	o.d.number, o.d.due = n.place, now.ms
+	o.d.form |= s.plan().of(o.account).behaviourFor(o.d.from.String(), n.addr).formIndex
+	if o.before {
+		d := o.d
+		d.flags = deliverBefore
+		out = append(out, d)
+	}
+	if o.due > now.micros {
+		o.d.due += uint32((o.due - now.micros) / 1000)
+	}
+	for range o.copies {
+		out = append(out, o.d)
+	}
+	if n.maxPending > 0 {
+		n.pending.Add(int64(len(out)))
+	}
+	return out
 }
 
 func (s *server) takeUpTexts(r *recovery, nowMs uint32) (gone int) {

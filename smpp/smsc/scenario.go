@@ -27,6 +27,18 @@ type Scenario struct {
 	MaxPending int              `yaml:"max_pending"`    // receipts owed at once; above it ESME_RMSGQFUL
 	Rules      []Rule           `yaml:"rules"`          // the first that matches wins
 	Faults     []Fault          `yaml:"faults"`
+
+	Version      string             `yaml:"version"`             // the highest that is spoken: "3.3", "3.4", "5.0"
+	Accounts     map[string]Answers `yaml:"accounts"`            // what differs for an account, by system_id; rules go before it
+	Binds        []BindError        `yaml:"binds"`               // binds that fail; the first that applies wins
+	Refuse       []Window           `yaml:"refuse"`              // when connections are refused: nobody listens
+	StaleBinds   Duration           `yaml:"stale_binds"`         // a bind that ended without unbind keeps its place for so long
+	OnUnbind     string             `yaml:"on_unbind"`           // answer: unbind_resp, the client closes; close: and closes at once; silent: no unbind_resp
+	EnquireFirst bool               `yaml:"enquire_before_bind"` // an enquire_link comes before the client has bound
+	Congestion   []Congestion       `yaml:"congestion"`          // what 5.0 clients are told at times; otherwise the load of limits and queues
+	Alerts       Alerts             `yaml:"alerts"`
+	Outbind      []Outbind          `yaml:"outbind"`        // clients that the simulator connects to and asks to bind
+	ReceiveBuf   int                `yaml:"receive_buffer"` // octets that the kernel keeps of what the simulator hasn't read; 0: its default
 }
 
 // IDs says how message ids are written.
@@ -34,6 +46,8 @@ type IDs struct {
 	Form        string `yaml:"form"`         // decimal, hex, hex-upper, padded, uuid
 	ReceiptForm string `yaml:"receipt_form"` // the same when empty
 	Start       uint64 `yaml:"start"`        // first id of a new log; 0: made of the time, so that logs don't share ids
+
+	Repeat float64 `yaml:"repeat"` // share of accepted submits that get the id of the one before on that connection
 }
 
 // Answers says what becomes of a submit.
@@ -42,6 +56,8 @@ type Answers struct {
 	Statuses   map[string]float64 `yaml:"statuses"`   // share by status; what is left of 1 is accepted
 	Unanswered *float64           `yaml:"unanswered"` // share that is accepted and never answered
 	Receipts   *Receipts          `yaml:"receipts"`
+	Errors     []ErrorSchedule    `yaml:"errors"`    // asked before statuses; the first that applies wins
+	Responses  *Responses         `yaml:"responses"` // what is odd about the answers
 }
 
 // Receipts says what receipts say, and when. They are sent only where registered_delivery asks for them.
@@ -51,6 +67,15 @@ type Receipts struct {
 	Lost      float64            `yaml:"lost"`      // share that is never sent
 	Duplicate float64            `yaml:"duplicate"` // share that is sent twice
 	Early     float64            `yaml:"early"`     // share that is sent before the answer to the submit
+
+	DuplicateAfter Duration      `yaml:"duplicate_after"` // how long after the first the second comes; 0: 50ms
+	Reorder        float64       `yaml:"reorder"`         // share that is held back, so that later ones overtake it
+	ReorderBy      *Distribution `yaml:"reorder_by"`      // for how long; left out: up to 1s
+	OtherBind      float64       `yaml:"other_bind"`      // share that comes on another bind of the account than the submit's
+	Unasked        float64       `yaml:"unasked"`         // share of those not asked for that come all the same
+	Intermediate   float64       `yaml:"intermediate"`    // share of messages with an intermediate receipt; where 0x10 of registered_delivery asks: all
+
+	Form ReceiptForm `yaml:",inline"`
 }
 
 // Rule changes the answers for some destinations or numbers. What it leaves out is as without it.
@@ -60,14 +85,26 @@ type Rule struct {
 	Answers `yaml:",inline"`
 }
 
-// Fault breaks something on a connection once it has sent a number of submits.
+// Fault breaks something on a connection, once: when it has sent a number of submits since its bind, or a time after
+// its bind. Every fault that happens stands in the log.
 type Fault struct {
-	Kind    string `yaml:"kind"`          // drop, half_pdu, silent, status
-	Account string `yaml:"account"`       // whose connections; empty: all
-	After   int    `yaml:"after_submits"` // on that connection
-	Submits int    `yaml:"submits"`       // for silent and status: how many submits it lasts; 0: one
-	Status  string `yaml:"status"`        // for status
-	Times   int    `yaml:"times"`         // on how many connections it happens; 0: on one
+	Kind    string    `yaml:"kind"`          // see below
+	Name    string    `yaml:"name"`          // to switch it by; left out: kind and place, as drop-1
+	Account string    `yaml:"account"`       // whose connections; empty: all
+	After   int       `yaml:"after_submits"` // on that connection
+	Time    *Duration `yaml:"after"`         // since the bind, instead of after_submits
+	Times   int       `yaml:"times"`         // on how many connections it happens; 0: on one
+	Off     bool      `yaml:"off"`           // waits to be switched on
+
+	Submits int      `yaml:"submits"` // silent, status, nack: how many submits it lasts; 0: one
+	Status  string   `yaml:"status"`  // status, nack
+	For     Duration `yaml:"for"`     // pieces, stop_reading, half_open: how long it lasts; 0: to the end of the connection
+	Piece   int      `yaml:"piece"`   // pieces: octets in each; 0: 7
+	Pause   Duration `yaml:"pause"`   // pieces: between two; 0: 10ms
+	Count   int      `yaml:"count"`   // flood: texts; 0: 1000
+	Number  string   `yaml:"number"`  // flood: to which number; empty: the account's first
+	Octets  int      `yaml:"octets"`  // garbage: how many; 0: 64
+	Length  int      `yaml:"length"`  // bad_length: the command_length of an enquire_link of 16 octets; 0: 2147483647
 }
 
 // Distribution is a span of time drawn anew each time: uniform between min and max, or, where quantiles are given,
@@ -143,6 +180,12 @@ type behaviour struct {
 	lost       uint64
 	duplicate  uint64
 	early      uint64
+	repeatMs   uint32 // duplicate_after
+	odd        oddReceipts
+	form       receiptForm
+	formIndex  byte // of form in the server's table
+	errors     []*errorSchedule
+	responses  *responseShapes
 }
 
 type statusShare struct {
@@ -160,10 +203,17 @@ type rule struct {
 	behaviour
 }
 
+// rulesOf is what holds for one account.
+type rulesOf struct {
+	base  behaviour
+	rules []rule
+}
+
 // plan is a scenario compiled.
 type plan struct {
-	base       behaviour
-	rules      []rule
+	rulesOf
+	accounts   map[string]*rulesOf // those that differ
+	since      int64               // ns since the simulator's start: when the plan came into force
 	form       IDForm
 	receipt    IDForm
 	start      uint64
@@ -176,6 +226,9 @@ type plan struct {
 	bindWithin time.Duration
 	maxPending int64
 	faults     []*fault
+	links
+	tlvSets []smpp.Options // of answers
+	repeat  uint64         // ids.repeat
 }
 
 func compileScenario(s *Scenario) (*plan, error) {
@@ -208,21 +261,22 @@ func compileScenario(s *Scenario) (*plan, error) {
 	if s.MaxPending < 1 {
 		return nil, fmt.Errorf("max_pending: %d: want at least 1", s.MaxPending)
 	}
-	if p.base, err = compileAnswers(s.Answers, behaviour{}); err != nil {
+	ground := behaviour{form: standardForm(p.receipt, p.tlvs)}
+	if p.rulesOf, err = compileRules(s.Answers, s.Rules, ground); err != nil {
 		return nil, err
 	}
-	for i, r := range s.Rules {
-		b, err := compileAnswers(r.Answers, p.base)
-		if err != nil {
-			return nil, fmt.Errorf("rules[%d]: %w", i, err)
-		}
-		if r.To == "" && r.From == "" {
-			return nil, fmt.Errorf("rules[%d]: neither to nor from", i)
-		}
-		p.rules = append(p.rules, rule{to: compilePattern(r.To), from: compilePattern(r.From), behaviour: b})
+	if p.accounts, err = compileAccounts(s, p.base); err != nil {
+		return nil, err
 	}
+	if p.links, err = compileLinks(s); err != nil {
+		return nil, err
+	}
+	if p.repeat, err = share(s.IDs.Repeat); err != nil {
+		return nil, fmt.Errorf("ids.repeat: %w", err)
+	}
+	p.numberTLVs()
 	for i, f := range s.Faults {
-		c, err := compileFault(f)
+		c, err := compileFault(f, i)
 		if err != nil {
 			return nil, fmt.Errorf("faults[%d]: %w", i, err)
 		}
@@ -267,6 +321,16 @@ func compileAnswers(a Answers, b behaviour) (behaviour, error) {
 			return b, fmt.Errorf("receipts.%w", err)
 		}
 	}
+	if a.Errors != nil {
+		if b.errors, err = compileErrors(a.Errors); err != nil {
+			return b, err
+		}
+	}
+	if a.Responses != nil {
+		if b.responses, err = compileResponses(a.Responses); err != nil {
+			return b, fmt.Errorf("responses.%w", err)
+		}
+	}
 	if b.delay == nil {
 		b.delay = &sampler{zero: true}
 	}
@@ -278,8 +342,8 @@ func compileReceipts(r *Receipts, b *behaviour) (err error) {
 	sum := 0.0
 	for _, name := range slices.Sorted(maps.Keys(r.States)) {
 		stat, ok := parseStat(name)
-		if !ok {
-			return fmt.Errorf("states: %q: want DELIVRD, EXPIRED, DELETED, UNDELIV, UNKNOWN or REJECTD", name)
+		if !ok || stat == StatEnroute {
+			return fmt.Errorf("states: %q: want one of %s", name, strings.Join(finalStats(), ", "))
 		}
 		t, err := threshold(&sum, r.States[name])
 		if err != nil {
@@ -301,7 +365,12 @@ func compileReceipts(r *Receipts, b *behaviour) (err error) {
 	if b.early, err = share(r.Early); err != nil {
 		return fmt.Errorf("early: %w", err)
 	}
-	return nil
+	if b.odd, err = compileOdd(r); err != nil {
+		return err
+	}
+	b.repeatMs = uint32(time.Duration(r.DuplicateAfter) / time.Millisecond)
+	b.form, err = compileForm(&r.Form, b.form)
+	return err
 }
 
 // share turns a share into the number that a random 32-bit number lies below so often; 1 is above all of them.
@@ -374,14 +443,14 @@ func (p *pattern) match(s string) bool {
 }
 
 // behaviourFor picks the first rule that matches, or the base.
-func (p *plan) behaviourFor(to, from string) *behaviour {
-	for i := range p.rules {
-		r := &p.rules[i]
-		if r.to.match(to) && r.from.match(from) {
-			return &r.behaviour
+func (r *rulesOf) behaviourFor(to, from string) *behaviour {
+	for i := range r.rules {
+		x := &r.rules[i]
+		if x.to.match(to) && x.from.match(from) {
+			return &x.behaviour
 		}
 	}
-	return &p.base
+	return &r.base
 }
 
 func (b *behaviour) status(r uint32) smpp.Status {

@@ -46,6 +46,10 @@ type server struct {
 	numbers  numberTable
 	texts    textTable
 	watch    watchList
+	forms    formTable
+
+	changes    changes
+	broadcasts broadcasts
 
 	scenario  atomic.Pointer[string] // the one in force as text
 	replanned chan struct{}          // capacity 1: another plan is in force
@@ -61,7 +65,8 @@ type server struct {
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
 	stopping bool
-	failed   chan error // the log can't be written
+	failed   chan error    // the log can't be written
+	ending   chan struct{} // closed when connections are to end
 	work     sync.WaitGroup
 }
 
@@ -163,7 +168,7 @@ func prepare(o *Options) (*server, error) {
 	now := time.Now()
 	s := &server{
 		logger: o.Logger, started: now, epoch: now.UnixMicro(),
-		conns: map[*conn]struct{}{}, failed: make(chan error, 1), replanned: make(chan struct{}, 1),
+		conns: map[*conn]struct{}{}, failed: make(chan error, 1), ending: make(chan struct{}), replanned: make(chan struct{}, 1),
 	}
 	s.enact(p, source)
 	if err := s.openAccounts(o.Accounts); err != nil {
@@ -221,7 +226,7 @@ func buildVersion() string {
 }
 
 // listen refuses anything but loopback: the simulator trusts whoever reaches it.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+func listen(ctx context.Context, addr string) (*door, error) {
 	tcp, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("smsc: listen on %q: %w", addr, err)
@@ -229,8 +234,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	if !tcp.IP.IsLoopback() {
 		return nil, fmt.Errorf("smsc: listen on %q: only a loopback address, such as 127.0.0.1:2775", addr)
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", tcp.String())
+	listener, err := openDoor(ctx, tcp.String())
 	if err != nil {
 		return nil, fmt.Errorf("smsc: %w", err)
 	}
@@ -247,7 +251,11 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener, idleExit t
 		defer close(flushing)
 		s.log.run(logged, s.fail)
 	}()
+	outward, stopOutward := context.WithCancel(ctx)
+	accepting.Go(func() { s.doors(outward, listeners) })
+	accepting.Go(func() { s.outbinds(outward) })
 	err := s.wait(ctx, idleExit)
+	stopOutward()
 	err = errors.Join(err, closeAll(listeners))
 	accepting.Wait()
 	s.stop()
@@ -304,24 +312,28 @@ func (s *server) accept(listener net.Listener) {
 			continue
 		}
 		s.stats.connections.Add(1)
-		c := newConn(s, nc)
-		s.mu.Lock()
-		if s.stopping || len(s.conns) >= connectionsMax {
-			s.mu.Unlock()
-			_ = nc.Close()
-			continue
-		}
-		s.conns[c] = struct{}{}
-		s.work.Add(1)
-		s.mu.Unlock()
-		go func() {
-			defer s.work.Done()
-			c.run()
-			s.mu.Lock()
-			delete(s.conns, c)
-			s.mu.Unlock()
-		}()
+		s.take(newConn(s, nc))
 	}
+}
+
+// take serves a connection.
+func (s *server) take(c *conn) {
+	s.mu.Lock()
+	if s.stopping || len(s.conns) >= connectionsMax {
+		s.mu.Unlock()
+		_ = c.nc.Close()
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.work.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.work.Done()
+		c.run()
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+	}()
 }
 
 // stop asks every connection to unbind; each closes within its own time.
@@ -329,6 +341,7 @@ func (s *server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopping = true
+	close(s.ending)
 	for c := range s.conns {
 		c.finish()
 	}

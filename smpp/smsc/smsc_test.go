@@ -147,7 +147,7 @@ func TestReceiptsComeOnlyWhereTheyAreAskedFor(t *testing.T) {
 		{"on failure, delivered", "", 2, ""},
 		{"on failure, failed", "REJECTD", 2, "REJECTD"},
 		{"on success, failed", "EXPIRED", 3, ""},
-		{"always, with other bits", "DELETED", 0x11, "DELETED"},
+		{"always, with other bits", "DELETED", 0x09, "DELETED"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := quick()

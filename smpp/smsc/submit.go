@@ -13,16 +13,16 @@ const TagKey smpp.Tag = 0x1400
 func (c *conn) takeSubmit(h smpp.Header, b []byte) {
 	if !readSubmit(b, &c.sm) {
 		if _, err := smpp.DecodeInto(b, &c.sm); err != nil {
-			c.rubbish(h, err)
+			c.unreadable(h, err)
 			return
 		}
 	}
-	c.decide(h.Sequence, false)
+	c.decide(h.Sequence, kindSubmit)
 }
 
 func (c *conn) takeData(h smpp.Header, b []byte) {
 	if _, err := smpp.DecodeInto(b, &c.data); err != nil {
-		c.rubbish(h, err)
+		c.unreadable(h, err)
 		return
 	}
 	d := &c.data
@@ -30,140 +30,186 @@ func (c *conn) takeData(h smpp.Header, b []byte) {
 		ServiceType: d.ServiceType, Source: d.Source, Destination: d.Destination, ESMClass: d.ESMClass,
 		RegisteredDelivery: d.RegisteredDelivery, DataCoding: d.DataCoding, Options: d.Options,
 	}
-	c.decide(h.Sequence, true)
+	c.decide(h.Sequence, kindData)
 }
 
-func (c *conn) decide(seq uint32, data bool) {
-	if c.account == nil || c.kind == smpp.BindReceiverID {
-		c.refuseState(seq, data)
+// maySubmit says whether the connection is bound to send.
+func (c *conn) maySubmit() bool { return c.account != nil && c.kind != smpp.BindReceiverID }
+
+func (c *conn) decide(seq uint32, kind byte) {
+	if !c.maySubmit() {
+		c.refuseState(seq, kind)
 		return
 	}
 	if c.fault() {
 		return
 	}
+	from, to, b := c.judge(seq, kind)
+	c.answer(b, from, to)
+}
+
+// judge fills the record of the submit in c.sm, its status included.
+func (c *conn) judge(seq uint32, kind byte) (from *sender, to phone, b *behaviour) {
 	r := &c.submit
-	*r = submitRecord{data: data, seq: seq, esm: c.sm.ESMClass, dcs: c.sm.DataCoding, reg: c.sm.RegisteredDelivery, part: 1, parts: 1}
-	from := c.sender()
+	*r = submitRecord{
+		data: kind == kindData, seq: seq, esm: c.sm.ESMClass, dcs: c.sm.DataCoding, reg: c.sm.RegisteredDelivery, part: 1, parts: 1,
+		service: c.sm.ServiceType, protocol: c.sm.ProtocolID, priority: c.sm.PriorityFlag, replace: c.sm.ReplaceIfPresent != 0,
+		idForm: c.idForm, otherForm: c.idForm != c.s.log.form,
+	}
+	from = c.sender()
 	r.source = from.typed
-	to := c.destination()
+	to = c.destination()
 	status := c.content()
-	behaviour := &c.s.plan().base
-	if len(c.s.plan().rules) > 0 {
+	if times := c.times(); status == smpp.StatusOK {
+		status = times
+	}
+	p := c.s.plan()
+	rules := p.of(c.account.config.SystemID)
+	b = &rules.base
+	if len(rules.rules) > 0 {
 		addr := ""
 		if from.number != nil {
 			addr = from.number.addr
 		}
-		behaviour = c.s.plan().behaviourFor(canonicalPhone(c.sm.Destination.Addr), addr)
+		b = rules.behaviourFor(canonicalPhone(c.sm.Destination.Addr), addr)
 	}
 	switch {
 	case from.number == nil:
 		status = smpp.StatusInvSrcAddr
 	case to == 0:
 		status = smpp.StatusInvDstAddr
-	case status == smpp.StatusOK:
-		status = c.admit(from.number, behaviour)
 	}
-	c.answer(behaviour, from, to, status)
+	if r.cause = CauseContent; status == smpp.StatusOK {
+		status, r.cause = c.admit(p, from.number, b)
+	}
+	if r.status = status; status == smpp.StatusOK {
+		r.cause = CauseNone
+	}
+	return from, to, b
 }
 
-// admit asks limits, the bound on what is owed, faults and the scenario, in this order.
-func (c *conn) admit(n *number, b *behaviour) smpp.Status {
-	if !n.limit.take(c.at.ns) {
-		return smpp.StatusThrottled
+// admit asks window, limits, the bounds on what is owed, faults and the scenario, in this order.
+func (c *conn) admit(p *plan, n *number, b *behaviour) (smpp.Status, Cause) {
+	if w := c.account.config.Window; w > 0 && c.outstanding >= w {
+		return c.account.windowStatus, CauseWindow
 	}
-	if !c.account.limit.take(c.at.ns) {
+	if !n.limit.take(c.at) {
+		c.excess = true
+		return smpp.StatusThrottled, CauseLimit
+	}
+	if !c.account.limit.take(c.at) {
 		n.limit.giveBack()
-		return smpp.StatusThrottled
+		c.excess = true
+		return smpp.StatusThrottled, CauseLimit
 	}
-	if c.s.pending.Load()+int64(len(c.owed)) >= c.s.plan().maxPending {
-		return smpp.StatusMsgQFull
+	if c.s.pending.Load()+int64(len(c.owed)) >= p.maxPending || n.maxPending > 0 && n.pending.Load() >= n.maxPending {
+		return smpp.StatusMsgQFull, CauseQueue
 	}
 	if c.forced > 0 {
 		c.forced--
-		return c.forcedStatus
+		if c.forcedNack {
+			c.submit.shape = shapeNack
+		}
+		return c.forcedStatus, CauseFault
+	}
+	if len(b.errors) > 0 {
+		if status := b.scheduled(p, c.at, c.random); status != smpp.StatusOK {
+			return status, CauseSchedule
+		}
 	}
 	if len(b.statuses) > 0 {
-		return b.status(uint32(c.random()))
+		return b.status(uint32(c.random())), CauseShare
 	}
-	return smpp.StatusOK
+	return smpp.StatusOK, CauseNone
 }
 
 // answer records the submit and queues its answer and receipt.
-func (c *conn) answer(b *behaviour, from *sender, to phone, status smpp.Status) {
+func (c *conn) answer(b *behaviour, from *sender, to phone) {
+	due, chance := c.due(b)
+	c.tlvSet = 0
+	due = c.accept(b, from, to, due, chance)
 	r := &c.submit
-	r.status = status
-	chance := c.random()
-	due := c.at.ms
-	if !b.latency.zero {
-		due = uint32((uint64(c.at.ns/1000) + uint64(b.latency.draw(chance)) + 999) / 1000)
+	c.counts.count(r.status)
+	c.block.submit(r)
+	if !r.unanswered {
+		kind := kindSubmit
+		if r.data {
+			kind = kindData
+		}
+		c.outstanding++
+		c.answers = append(c.answers, response{
+			id: r.id, due: due, seq: r.seq, status: uint32(r.status), kind: kind, shape: r.shape &^ shapeLate, tlvs: c.tlvSet,
+		})
 	}
-	c.counts.count(status)
-	if status == smpp.StatusOK {
-		r.id = c.takeID()
+}
+
+// due draws when the answer goes.
+func (c *conn) due(b *behaviour) (due uint32, chance uint64) {
+	chance = c.random()
+	if b.latency.zero {
+		return c.at.ms, chance
+	}
+	return uint32((uint64(c.at.ns/1000) + uint64(b.latency.draw(chance)) + 999) / 1000), chance
+}
+
+// accept gives an accepted submit its id and fate, and the answer its shape. It returns when the answer is due.
+func (c *conn) accept(b *behaviour, from *sender, to phone, due uint32, chance uint64) uint32 {
+	r := &c.submit
+	if b.responses != nil {
+		due = c.bend(b.responses, due)
+	}
+	if r.status == smpp.StatusOK {
+		c.newID()
 		r.unanswered = c.silent > 0 || b.unanswered > 0 && chance>>32 < b.unanswered
 		due = c.planReceipt(b, from, to, due)
+	}
+	if r.status == smpp.StatusOK {
+		if r.replace {
+			c.replacePresent(from)
+		}
 		c.s.watch.saw(to, r, c.at.micros)
 	}
 	if c.silent > 0 {
 		c.silent--
 		r.unanswered = true
 	}
-	c.block.submit(r)
-	if !r.unanswered {
-		c.answers = append(c.answers, response{id: r.id, due: due, seq: r.seq, status: uint32(status), data: r.data})
-	}
+	return due
 }
 
-// earlyMs is how long an answer waits at least whose receipt is to come first.
-const earlyMs = 3
-
-// planReceipt decides what the receipt will say and when: not before the answer, which is due at answerMs, unless the
-// scenario wants it early; then the answer waits. It returns when the answer is due.
-func (c *conn) planReceipt(b *behaviour, from *sender, to phone, answerMs uint32) uint32 {
+// bend gives the answer its shape where the scenario has odd ones, and returns when it is due.
+func (c *conn) bend(x *responseShapes, due uint32) uint32 {
 	r := &c.submit
-	want := r.reg & 3
-	if want == 0 {
-		return answerMs
+	shape := x.draw(c.random())
+	if r.status != smpp.StatusOK {
+		shape &= shapeErrorBody | shapeTLVs | shapeLate
 	}
-	chance := c.random()
-	stat := b.stat(uint32(chance))
-	if want == 2 && stat == StatDelivered || want == 3 && stat != StatDelivered { // §5.2.17; 3 is SMPP 5.0's
-		return answerMs
+	if shape&(shapeNack|shapeNackZero) != 0 {
+		r.status, r.cause = x.nackStatus, CauseResponse
 	}
-	r.stat = stat
-	r.delayMillis = (b.delay.draw(chance>>32) + 999) / 1000
-	early := false
-	if b.lost|b.duplicate|b.early != 0 {
-		chance = c.random()
-		r.lost = chance&0xffffffff < b.lost
-		r.duplicate = !r.lost && chance>>32 < b.duplicate
-		early = !r.lost && c.random()>>32 < b.early
+	r.shape |= shape
+	if shape&shapeTLVs != 0 {
+		c.tlvSet = x.set
 	}
-	flags := byte(0)
-	if early {
-		r.delayMillis, flags = 0, deliverEarly
-		answerMs = max(answerMs, c.at.ms+earlyMs)
-	} else {
-		r.delayMillis = max(r.delayMillis, answerMs-c.at.ms)
+	if shape&shapeLate != 0 {
+		due += (x.lateBy.draw(c.random()) + 999) / 1000
 	}
-	if r.lost {
-		return answerMs
-	}
-	d := delivery{
-		id: r.id, from: to, due: c.at.ms + r.delayMillis, submitted: uint32(c.at.micros / 1_000_000),
-		number: from.number.place, fromType: r.destType, toType: from.kind, stat: stat, flags: flags,
-	}
-	c.owed = append(c.owed, d)
-	if r.duplicate {
-		d.due += duplicateMs
-		d.flags = 0
-		c.owed = append(c.owed, d)
-	}
-	return answerMs
+	return due
 }
 
-// duplicateMs is how long after the first a receipt comes again that the scenario has twice.
-const duplicateMs = 50
+// newID gives an accepted submit its id, now and then that of the one before.
+func (c *conn) newID() {
+	r := &c.submit
+	if c.multiID != 0 {
+		r.id = c.multiID
+		return
+	}
+	if repeat := c.s.plan().repeat; repeat > 0 && c.lastID != 0 && c.random()>>32 < repeat {
+		r.id = c.lastID
+		return
+	}
+	r.id = c.takeID()
+	c.lastID = r.id
+}
 
 // sender looks up the source address; the one before is nearly always the same.
 func (c *conn) sender() *sender {
@@ -268,14 +314,45 @@ func (c *conn) key(b []byte) {
 }
 
 // refuseState answers a submit of a connection that may not send.
-func (c *conn) refuseState(seq uint32, data bool) {
-	c.block.event(CommandProtocolError, true, smpp.StatusInvBindStatus, seq, "", "submit on a connection that may not send")
-	c.s.stats.protocolErrors.Add(1)
-	if data {
-		c.reply(smpp.StatusInvBindStatus, seq, &smpp.DataSMResp{})
-		return
+func (c *conn) refuseState(seq uint32, kind byte) {
+	id := smpp.SubmitSMID
+	switch kind {
+	case kindData:
+		id = smpp.DataSMID
+	case kindMulti:
+		id = smpp.SubmitMultiID
 	}
-	c.reply(smpp.StatusInvBindStatus, seq, &smpp.SubmitSMResp{})
+	c.misplaced(smpp.Header{ID: id, Sequence: seq}, "submit on a connection that may not send")
+}
+
+// misplaced answers a request that the state of the bind doesn't allow.
+func (c *conn) misplaced(h smpp.Header, note string) {
+	c.block.event(CommandProtocolError, true, smpp.StatusInvBindStatus, h.Sequence, "", note)
+	c.s.stats.protocolErrors.Add(1)
+	c.refuse(h, smpp.StatusInvBindStatus)
+}
+
+// refuse answers a request with a status and no body; SMPP 3.3 and 5.0 have an empty message_id in it (SMPP 3.4 §4.4.2).
+func (c *conn) refuse(h smpp.Header, status smpp.Status) {
+	c.replies = c.appendRefusal(c.replies, h.ID.Response(), status, h.Sequence)
+}
+
+func (c *conn) appendRefusal(dst []byte, id smpp.CommandID, status smpp.Status, seq uint32) []byte {
+	start := len(dst)
+	dst = appendHeader(dst, smpp.HeaderLen, id, status, seq)
+	switch id {
+	case smpp.SubmitSMRespID, smpp.DataSMRespID, smpp.SubmitMultiRespID, smpp.BroadcastSMRespID:
+	default:
+		return dst
+	}
+	if c.version != smpp.Version34 && c.version != 0 {
+		dst = append(dst, 0)
+		if id == smpp.SubmitMultiRespID {
+			dst = append(dst, 0) // no_unsuccess
+		}
+		binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start))
+	}
+	return dst
 }
 
 // counts are the statuses of one read, added to the server's at its end.

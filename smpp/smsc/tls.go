@@ -81,11 +81,14 @@ func (l *Listener) open(ctx context.Context) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	listener, err := listen(ctx, l.Addr)
-	if err != nil || config == nil {
-		return listener, err
+	d, err := listen(ctx, l.Addr)
+	switch {
+	case err != nil:
+		return nil, err
+	case config == nil:
+		return &opened{d, d}, nil
 	}
-	return tls.NewListener(listener, config), nil
+	return &opened{tls.NewListener(d, config), d}, nil
 }
 
 // tcpOf is the TCP connection under nc; nil when there is none.

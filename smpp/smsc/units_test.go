@@ -121,7 +121,7 @@ func TestALimitIsKeptAndUsed(t *testing.T) {
 			const span = 5 * time.Second
 			var taken []int64
 			for now := int64(0); now < int64(span); now += int64(tt.step) {
-				if l.take(now) {
+				if l.take(moment{ns: now}) {
 					taken = append(taken, now)
 				}
 			}
@@ -143,16 +143,16 @@ func TestALimitIsKeptAndUsed(t *testing.T) {
 func TestAPartGivenBackCanBeTakenAgain(t *testing.T) {
 	var l limit
 	l.set(1, 0)
-	if !l.take(0) || l.take(1) {
+	if !l.take(moment{}) || l.take(moment{ns: 1}) {
 		t.Fatal("the bucket holds one")
 	}
 	l.giveBack()
-	if !l.take(2) {
+	if !l.take(moment{ns: 2}) {
 		t.Error("the part that was given back is gone")
 	}
 	var none limit
 	none.giveBack()
-	if first := none.take(0); !first || !none.take(0) {
+	if first := none.take(moment{}); !first || !none.take(moment{}) {
 		t.Error("no limit refuses")
 	}
 }
@@ -267,8 +267,11 @@ func TestPatterns(t *testing.T) {
 func TestPatchedReceiptsAreThoseOfTheEncoder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, tlvs := range []bool{true, false} {
-		for form := IDDecimal; form <= IDUUID; form++ {
-			p := &plan{receipt: form, tlvs: tlvs}
+		for ids := IDDecimal; ids <= IDShort; ids++ {
+			form := standardForm(ids, tlvs)
+			if !form.patched {
+				t.Fatal("the usual form isn't patched")
+			}
 			w := &receiptWriter{}
 			numbers := []*number{{addr: testNumber}, {addr: "77355"}}
 			for range 300 {
@@ -279,15 +282,15 @@ func TestPatchedReceiptsAreThoseOfTheEncoder(t *testing.T) {
 					stat: Stat(1 + rng.IntN(len(statTable)-1)),
 				}
 				n := numbers[rng.IntN(2)]
-				w.begin(p, micros)
+				w.begin([]*receiptForm{&form}, smpp.Version34, micros)
 				seq := rng.Uint32()
 				got := w.append([]byte("before"), seq, &d, n)
-				want, err := smpp.Append([]byte("before"), 0, seq, receiptPDU(p, &d, n, &w.submit, &w.done))
+				want, err := smpp.Append([]byte("before"), 0, seq, form.pdu(&d, d.stat, false, false, n, micros/1e6))
 				if err != nil {
 					t.Fatal(err)
 				}
 				if string(got) != string(want) {
-					t.Fatalf("%s, tlvs %v:\ngot  %q\nwant %q", form, tlvs, got, want)
+					t.Fatalf("%s, tlvs %v:\ngot  %q\nwant %q", ids, tlvs, got, want)
 				}
 			}
 		}
@@ -295,26 +298,34 @@ func TestPatchedReceiptsAreThoseOfTheEncoder(t *testing.T) {
 }
 
 func TestAnswersAreThoseOfTheEncoder(t *testing.T) {
-	for _, r := range []response{{id: 77, seq: 5}, {seq: 6, status: 0x58}, {id: 78, seq: 7, data: true}, {seq: 8, status: 8, data: true}} {
-		w := &writer{ids: idWriter{form: IDHex}}
-		w.answer(&r)
-		id := ""
-		if r.id != 0 {
-			id = string(IDHex.Append(nil, r.id))
-		}
-		var p smpp.PDU = &smpp.SubmitSMResp{MessageID: id}
-		if r.data {
-			p = &smpp.DataSMResp{MessageID: id}
-		}
-		want, err := smpp.Append(nil, smpp.Status(r.status), r.seq, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.id == 0 {
-			want = appendHeader(nil, smpp.HeaderLen, smpp.CommandID(0x80000000)|p.CommandID(), smpp.Status(r.status), r.seq)
-		}
-		if string(w.out) != string(want) {
-			t.Errorf("%+v: got %x, want %x", r, w.out, want)
+	for _, version := range []byte{smpp.Version33, smpp.Version34, smpp.Version50} {
+		for _, r := range []response{
+			{id: 77, seq: 5}, {seq: 6, status: 0x58}, {id: 78, seq: 7, kind: kindData}, {seq: 8, status: 8, kind: kindData},
+			{id: 79, seq: 9, shape: shapeErrorBody}, {id: 79, seq: 9, shape: shapeEmptyID},
+		} {
+			w := &writer{ids: idWriter{form: IDHex}, c: &conn{version: version, s: &server{}}}
+			w.c.s.live.Store(&plan{})
+			w.c.congestion.Store(42)
+			w.answer(&r)
+			id := ""
+			if r.id != 0 && r.shape != shapeEmptyID {
+				id = string(IDHex.Append(nil, r.id))
+			}
+			var o smpp.Options
+			if version == smpp.Version50 {
+				o = o.Append(smpp.TagCongestionState, []byte{42})
+			}
+			var p smpp.PDU = &smpp.SubmitSMResp{MessageID: id, Options: o}
+			if r.kind == kindData {
+				p = &smpp.DataSMResp{MessageID: id, Options: o}
+			}
+			want, err := smpp.Encoding{Version: version, Loose: true}.Append(nil, smpp.Status(r.status), r.seq, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(w.out) != string(want) {
+				t.Errorf("%#x, %+v: got %x, want %x", version, r, w.out, want)
+			}
 		}
 	}
 }

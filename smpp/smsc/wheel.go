@@ -207,8 +207,18 @@ type response struct {
 	due    uint32
 	seq    uint32
 	status uint32
-	data   bool // data_sm_resp
+	kind   byte // of the request
+	shape  byte // what is odd about it
+	tlvs   byte // which of the plan's sets of TLVs it has, counted from 1
 }
+
+// Kinds of request that a response answers.
+const (
+	kindSubmit   byte = iota
+	kindData          // data_sm
+	kindMulti         // submit_multi: prepared
+	kindPrepared      // id names an answer that the outbox keeps
+)
 
 func responseDue(r *response) uint32 { return r.due }
 
@@ -223,6 +233,7 @@ type delivery struct {
 	toType    byte
 	stat      Stat
 	flags     byte
+	form      byte // place of its form in the server's table, with form33
 }
 
 // Flags of a delivery.
@@ -230,6 +241,10 @@ const (
 	deliverAgain = 1 << 0
 	deliverText  = 1 << 1 // a text from a phone, not a receipt
 	deliverEarly = 1 << 2 // a receipt that must leave before the answer to its submit
+
+	deliverBefore = 1 << 3 // an intermediate receipt
+	deliverAlert  = 1 << 4 // an alert_notification, which nobody answers
+	deliverDead   = 1 << 5 // withdrawn: not to be sent
 )
 
 func deliveryDue(d *delivery) uint32 { return d.due }

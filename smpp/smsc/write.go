@@ -24,6 +24,7 @@ type writer struct {
 	block    block
 	batch    []sending
 	early    bool // some of the batch go before the answers
+	bound    bool // what the reader wrote down at the bind may be read
 	answers  []response
 	at       moment
 	checked  time.Time // when overdue deliveries and silence were looked at
@@ -31,6 +32,8 @@ type writer struct {
 	misses   int       // enquire_link sent since
 	receipt  receiptWriter
 	ids      idWriter
+	done     <-chan struct{} // closed when the connection is at its end
+	timed    timedFaults
 	emitted  func([]delivery) // emit and emitAnswers as values, made once
 	answered func([]response)
 }
@@ -43,7 +46,7 @@ type sending struct {
 
 // write says what is due until done closes.
 func (c *conn) write(done <-chan struct{}) {
-	w := &writer{c: c, checked: time.Now(), ids: idWriter{form: c.s.plan().form}}
+	w := &writer{c: c, checked: time.Now(), done: done}
 	w.emitted, w.answered = w.emit, w.emitAnswers
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -70,7 +73,16 @@ func (c *conn) write(done <-chan struct{}) {
 func (w *writer) flush() (wait time.Duration, more, ok bool) {
 	w.at = w.c.s.now()
 	w.out, w.batch, w.answers, w.early = w.out[:0], w.batch[:0], w.answers[:0], false
+	if until := w.c.deaf.Load(); until != 0 {
+		return w.deaf(until)
+	}
 	bye, wait, more := w.collect()
+	if w.bound {
+		if wait, ok = w.faults(wait); !ok {
+			return 0, false, false
+		}
+		w.ids.form = w.c.idForm
+	}
 	if !w.encodeDeliveries(true) {
 		return 0, false, false
 	}
@@ -114,9 +126,23 @@ func (w *writer) send() bool {
 		w.c.s.fail(err)
 		return false
 	}
+	if p := w.c.pieces.Load(); p != nil {
+		return w.writePieces(p, w.out) == nil
+	}
 	_ = w.c.nc.SetWriteDeadline(time.Now().Add(writeWithin))
 	_, err := w.c.nc.Write(w.out)
 	return err == nil
+}
+
+// deaf is the round of a writer whose connection is half open: it says nothing until the fault is over, which ends the
+// connection as the crash of a host would.
+func (w *writer) deaf(until int64) (wait time.Duration, more, ok bool) {
+	left := time.Duration(until - w.at.ns)
+	if left <= 0 {
+		reset(w.c.nc)
+		return 0, false, false
+	}
+	return min(left, housekeeping), false, true
 }
 
 // collect takes under the lock what is due, and finds the time of the next flush.
@@ -126,6 +152,7 @@ func (w *writer) collect() (bye []byte, wait time.Duration, more bool) {
 	defer b.mu.Unlock()
 	w.out = append(w.out, b.control...)
 	b.control = b.control[:0]
+	w.bound = b.bound
 	wasFull := b.answers.n+b.ready.n >= answersMax
 	for len(w.answers) < flushAnswers {
 		r, ok := b.ready.pop(&b.free)
@@ -163,6 +190,15 @@ func (w *writer) collectDeliveries(b *outbox) {
 }
 
 func (w *writer) deliver(d delivery) {
+	switch {
+	case d.flags&deliverDead != 0:
+		w.c.s.pending.Add(-1)
+		w.c.s.settled(&d)
+		return
+	case d.flags&deliverAlert != 0: // nobody answers it
+		w.batch = append(w.batch, sending{w.c.box.nextSequence(), d})
+		return
+	}
 	w.early = w.early || d.flags&deliverEarly != 0
 	w.batch = append(w.batch, sending{w.c.box.place(d, w.at.ms), d})
 }
@@ -216,6 +252,9 @@ func (w *writer) housekeep(b *outbox) {
 	if heard != w.heard {
 		w.heard, w.misses = heard, 0
 	}
+	if w.c.stall.Load() != 0 { // It is we who don't read.
+		return
+	}
 	silent, limit := int64(w.at.ms)-heard, w.c.s.plan().enquire.Milliseconds()
 	switch {
 	case silent >= limit*int64(w.misses+1) && w.misses < 2:
@@ -237,7 +276,7 @@ func (w *writer) encodeDeliveries(early bool) bool {
 	c := w.c
 	numbers := c.s.numbers.all()
 	w.block.reset(c.id, c.account.config.SystemID, w.at.micros)
-	w.receipt.begin(c.s.plan(), w.at.micros)
+	w.receipt.begin(c.s.forms.all(), c.version, w.at.micros)
 	n := 0
 	for i := range w.batch {
 		s := &w.batch[i]
@@ -246,13 +285,17 @@ func (w *writer) encodeDeliveries(early bool) bool {
 		}
 		n++
 		again := s.d.flags&deliverAgain != 0
-		if s.d.flags&deliverText != 0 {
+		switch {
+		case s.d.flags&deliverText != 0:
 			w.out = c.s.appendText(w.out, &w.block, s.seq, s.d, again, w.at.micros)
-			continue
+		case s.d.flags&deliverAlert != 0:
+			w.out = w.appendAlert(w.out, s.seq, &s.d, numbers[s.d.number])
+		default:
+			number := numbers[s.d.number]
+			form := w.receipt.formOf(&s.d)
+			w.block.receipt(s.seq, s.d.id, number.typed, s.d.from, s.d.fromType, statOf(&s.d), again, form.how(&s.d, c.version))
+			w.out = w.receipt.append(w.out, s.seq, &s.d, number)
 		}
-		number := numbers[s.d.number]
-		w.block.receipt(s.seq, s.d.id, number.typed, s.d.from, s.d.fromType, s.d.stat, again)
-		w.out = w.receipt.append(w.out, s.seq, &s.d, number)
 	}
 	c.s.stats.receipts.Add(int64(n))
 	if err := c.s.log.write(&w.block); err != nil {
@@ -260,21 +303,6 @@ func (w *writer) encodeDeliveries(early bool) bool {
 		return false
 	}
 	return true
-}
-
-// answer encodes a submit_sm_resp or data_sm_resp: a message id when accepted, else no body (SMPP 3.4 §4.4.2).
-func (w *writer) answer(r *response) {
-	id := smpp.SubmitSMRespID
-	if r.data {
-		id = smpp.DataSMRespID
-	}
-	start := len(w.out)
-	w.out = appendHeader(w.out, smpp.HeaderLen, id, smpp.Status(r.status), r.seq)
-	if r.id == 0 {
-		return
-	}
-	w.out = append(w.ids.append(w.out, r.id), 0)
-	binary.BigEndian.PutUint32(w.out[start:], uint32(len(w.out)-start))
 }
 
 // appendHeader writes a PDU's header.
