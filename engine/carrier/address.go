@@ -8,91 +8,202 @@ import (
 	"fanline/smpp"
 )
 
-// shortCodeBelow is above all short codes: at most six digits.
+// shortCodeBelow is above the short codes that are told by their length: at
+// most six digits.
 const shortCodeBelow message.Phone = 1_000_000
+
+// addresses is how a carrier writes numbers.
+type addresses struct {
+	source, destination              Address
+	shortCode, tollFree, alphaNumber Address
+	format                           numberFormat
+	country                          string
+	countryNumber                    message.Phone // country as a number; 0: none
+	trunk                            string        // before national numbers, as written
+	plan                             *numberingPlan
+}
+
+type numberFormat byte
+
+const (
+	digitsOnly numberFormat = iota
+	withPlus
+	withZeros
+	nationally
+)
+
+// readAddresses takes over how addresses are written.
+func (p *Profile) readAddresses(s Settings) error {
+	a := &p.addresses
+	a.source, a.destination, a.country, a.trunk = s.Source, s.Destination, s.CountryCode, s.TrunkPrefix
+	a.shortCode, a.tollFree, a.alphaNumber = Address{TON: smpp.TONNetworkSpecific}, s.Source, Address{TON: smpp.TONAlphanumeric}
+	for _, given := range []struct{ to, from *Address }{{&a.shortCode, s.ShortCode}, {&a.tollFree, s.TollFree}, {&a.alphaNumber, s.Alphanumeric}} {
+		if given.from != nil {
+			*given.to = *given.from
+		}
+	}
+	formats := map[string]numberFormat{"": digitsOnly, "digits": digitsOnly, "plus": withPlus, "00": withZeros, "national": nationally}
+	if !choose(&a.format, s.NumberFormat, formats) {
+		return p.problem("number_format", s.NumberFormat)
+	}
+	if s.Region != "" {
+		var err error
+		if a.plan, err = newNumberingPlan(s.Region); err != nil {
+			return p.problem("region", s.Region)
+		}
+		if a.country == "" {
+			a.country = a.plan.country
+		}
+		if a.country != a.plan.country {
+			return p.problem("country_code", s.CountryCode)
+		}
+	}
+	if len(a.country) > 3 || !isDigits(a.country) || strings.HasPrefix(a.country, "0") {
+		return p.problem("country_code", s.CountryCode)
+	}
+	if len(a.trunk) > 4 || !isDigits(a.trunk) {
+		return p.problem("trunk_prefix", s.TrunkPrefix)
+	}
+	if a.format == nationally && a.country == "" {
+		return p.problem("country_code", s.CountryCode)
+	}
+	if a.destination.TON == smpp.TONNational && a.country != "" && s.NumberFormat == "" {
+		a.format = nationally // The type of number says it.
+	}
+	for _, c := range []byte(a.country) {
+		a.countryNumber = a.countryNumber*10 + message.Phone(c-'0')
+	}
+	return nil
+}
+
+func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // phone reads an address as a carrier sent it: international digits, with or
 // without a plus sign or 00, and national ones where the profile has a country
 // code and the type of number doesn't say otherwise. 0: no E.164 number.
 func (p *Profile) phone(ton byte, addr string) message.Phone {
-	n := p.sender(ton, addr)
+	n := p.number(ton, addr)
 	if !n.Valid() {
 		return 0
 	}
 	return n
 }
 
-// sender is phone for one of our own numbers, which may be a short code.
+// sender is phone for one of our own numbers, which may be a short code or
+// stand under another address there.
 func (p *Profile) sender(ton byte, addr string) message.Phone {
+	if len(p.senders.byAddress) > 0 {
+		if n, ok := p.senders.byAddress[strings.TrimSpace(addr)]; ok {
+			return n
+		}
+	}
+	return p.number(ton, addr)
+}
+
+// number reads the digits of an address. What is plain is decided by its signs;
+// a numbering plan is asked about the rest.
+func (p *Profile) number(ton byte, addr string) message.Phone {
 	if ton == smpp.TONAlphanumeric {
 		return 0
 	}
+	a := &p.addresses
 	digits := strings.TrimSpace(addr)
 	international := ton == smpp.TONInternational
 	switch {
 	case len(digits) > 0 && digits[0] == '+':
 		digits, international = digits[1:], true
-	case len(digits) > 2 && digits[0] == '0' && digits[1] == '0':
+	case len(digits) > 2 && digits[0] == '0' && digits[1] == '0' && a.trunk != "00":
 		digits, international = digits[2:], true
 	}
-	if len(digits) > 15 {
-		return 0
+	n, plain := digitsOf(digits)
+	switch {
+	case !plain || len(digits) > 15:
+		return a.plan.parse(addr)
+	case international || n < shortCodeBelow && ton != smpp.TONNational:
+		return n
+	case a.plan != nil && !a.plan.certain(ton, digits):
+		return a.plan.parse(addr)
+	case a.country == "" || !a.national(ton, digits):
+		return n
 	}
-	var n message.Phone
-	for i := range len(digits) {
-		c := digits[i]
+	if a.plan != nil {
+		n, _ = digitsOf(strings.TrimPrefix(digits, a.plan.trunk))
+	} else if a.trunk != "" {
+		n, _ = digitsOf(strings.TrimPrefix(digits, a.trunk))
+	}
+	// Without a plan the trunk prefix 0 falls away by itself: n is a number.
+	for scale := message.Phone(1); ; scale *= 10 {
+		if scale > n {
+			return a.countryNumber*scale + n
+		}
+	}
+}
+
+// digitsOf reads decimal digits; false: there is something else.
+func digitsOf(s string) (n message.Phone, ok bool) {
+	for i := range len(s) {
+		c := s[i]
 		if c < '0' || c > '9' {
-			return 0
+			return 0, false
 		}
 		n = n*10 + message.Phone(c-'0')
 	}
-	if international || p.country == "" || n < shortCodeBelow || !p.national(ton, digits) {
-		return n
-	}
-	// The trunk prefix 0 falls away by itself: n is a number.
-	for scale := message.Phone(1); ; scale *= 10 {
-		if scale > n {
-			return p.countryNumber()*scale + n
-		}
-	}
+	return n, true
 }
 
 // national tells whether digits lack their country code. A type of number that
 // is not known leaves two signs: the trunk prefix, and North America's fixed
 // length.
-func (p *Profile) national(ton byte, digits string) bool {
+func (a *addresses) national(ton byte, digits string) bool {
 	switch {
-	case p.country == "1":
+	case a.country == "1":
 		return len(digits) == 10 && digits[0] >= '2'
 	case ton == smpp.TONNational:
 		return true
+	case a.trunk != "":
+		return strings.HasPrefix(digits, a.trunk)
 	}
 	return digits[0] == '0'
 }
 
-func (p *Profile) countryNumber() (n message.Phone) {
-	for _, c := range []byte(p.country) {
-		n = n*10 + message.Phone(c-'0')
+// appendNumber appends a number's digits as the carrier wants them.
+func (a *addresses) appendNumber(b []byte, phone message.Phone) []byte {
+	switch a.format {
+	case withPlus:
+		b = append(b, '+')
+	case withZeros:
+		b = append(b, '0', '0')
+	case nationally:
+		var buf [20]byte
+		digits := alias(phone.AppendDigits(buf[:0]))
+		if rest, ok := strings.CutPrefix(digits, a.country); ok && rest != "" {
+			return append(append(b, a.trunk...), rest...)
+		}
+		return append(b, digits...)
 	}
-	return n
+	return phone.AppendDigits(b)
 }
 
-// address writes a phone of ours or a member's as the profile wants it.
-func (p *Profile) address(a Address, phone message.Phone) smpp.Address {
-	digits := phone.Digits()
-	if a.TON == smpp.TONNational && p.country != "" && len(digits) > len(p.country) && digits[:len(p.country)] == p.country {
-		digits = digits[len(p.country):]
+// source returns the address of one of our numbers. Its kind says type and
+// plan; one whose kind is not known is taken for a short code by its length.
+func (p *Profile) source(number message.Phone) smpp.Address {
+	a, s := &p.addresses, p.senders.byNumber[number]
+	as := a.source
+	switch {
+	case s != nil && s.Address != "" && !isDigits(strings.TrimPrefix(s.Address, "+")):
+		as = a.alphaNumber
+	case s != nil && s.Kind == kindShortCode, (s == nil || s.Kind == "") && number < shortCodeBelow:
+		as = a.shortCode
+	case s != nil && s.Kind == kindTollFree:
+		as = a.tollFree
 	}
-	return smpp.Address{TON: a.TON, NPI: a.NPI, Addr: digits}
-}
-
-// sourceOf returns the address of one of our numbers: short codes have a type
-// and plan of their own.
-func (p *Profile) sourceOf(number message.Phone) smpp.Address {
-	if number < shortCodeBelow {
-		return smpp.Address{TON: p.shortCode.TON, NPI: p.shortCode.NPI, Addr: number.Digits()}
+	switch {
+	case s != nil && s.Address != "":
+		return smpp.Address{TON: as.TON, NPI: as.NPI, Addr: s.Address}
+	case as == a.shortCode && (number < shortCodeBelow || s != nil && s.Kind == kindShortCode):
+		return smpp.Address{TON: as.TON, NPI: as.NPI, Addr: number.Digits()}
 	}
-	return p.address(p.source, number)
+	return smpp.Address{TON: as.TON, NPI: as.NPI, Addr: string(a.appendNumber(nil, number))}
 }
 
 // envelope is what opens deliver_sm and data_sm alike (SMPP 3.4 §4.6.1,

@@ -1,28 +1,72 @@
 package carrier
 
 import (
+	"strconv"
 	"unicode/utf8"
 
 	"fanline/smpp/text"
 )
 
-// Lengths of a user data header with an 8-bit reference, and of what a part has
-// room for besides, in octets of UCS-2.
+// alphabet is how octets stand for characters.
+type alphabet byte
+
 const (
-	udhLen   = 6
-	partUCS2 = 134
-	oneUCS2  = 140
+	gsm7 alphabet = iota
+	gsm7Packed
+	latin1
+	ascii
+	ucs2
+	utf8Octets
+	asSpecified // as data_coding says
 )
 
-// cut splits a text into e.split as the profile's default alphabet has it. How
-// many characters fit a part is decided by what travels over the air, GSM 03.38
-// or UCS-2, whatever the octets between us and the carrier look like.
-func (e *Encoder) cut(body string, ref byte) error {
-	if err := e.split.Split(body, ref); err != nil {
-		return err
+// codings is what data_coding means to a carrier.
+type codings struct {
+	alphabet      alphabet // of data_coding 0, and of what we send
+	defaultCoding byte     // sent with it
+	ucs2Coding    byte
+	inbound       *[256]alphabet // by data_coding; nil: as specified, 0 as alphabet
+	guess         bool           // whether GSM 03.38 is UCS-2
+}
+
+// readCodings takes over what data_coding means.
+func (p *Profile) readCodings(s Settings) error {
+	c := &p.codings
+	words := map[string]alphabet{"": gsm7, "gsm7": gsm7, "gsm7_packed": gsm7Packed, "latin1": latin1, "ascii": ascii}
+	if !choose(&c.alphabet, s.DefaultAlphabet, words) {
+		return p.problem("default_alphabet", s.DefaultAlphabet)
 	}
-	if e.split.Encoding == text.GSM7 && !e.profile.alphabet.holds(body) {
-		return e.cutUCS2(body, ref)
+	c.ucs2Coding, c.guess = text.UCS2.DataCoding(), !s.TrustGSM7
+	for _, given := range []struct {
+		to   *byte
+		from *int
+		key  string
+	}{{&c.defaultCoding, s.DataCoding, "data_coding.default"}, {&c.ucs2Coding, s.DataCodingUCS2, "data_coding.ucs2"}} {
+		if given.from == nil {
+			continue
+		}
+		if *given.from < 0 || *given.from > 255 {
+			return p.problem(given.key, strconv.Itoa(*given.from))
+		}
+		*given.to = byte(*given.from)
+	}
+	if len(s.Inbound) == 0 && c.alphabet == gsm7 {
+		return nil
+	}
+	c.inbound = &[256]alphabet{}
+	for i := range c.inbound {
+		c.inbound[i] = asSpecified
+	}
+	c.inbound[0] = c.alphabet
+	words["ucs2"], words["utf8"] = ucs2, utf8Octets
+	delete(words, "")
+	for coding, word := range s.Inbound {
+		n, err := strconv.ParseUint(coding, 0, 8)
+		a, ok := words[word]
+		if err != nil || !ok {
+			return p.problem("data_coding_overrides."+coding, word)
+		}
+		c.inbound[n] = a
 	}
 	return nil
 }
@@ -44,42 +88,142 @@ func (a alphabet) holds(body string) bool {
 	return true
 }
 
-// octets returns a part as it goes on the wire; valid until the next call.
-func (e *Encoder) octets(p *text.Part) []byte {
-	if e.profile.alphabet == gsm7 || e.split.Encoding != text.GSM7 {
-		return p.Data
+// decode reads the octets of an inbound text that carries skip octets of header
+// before them, by the carrier's data_coding.
+func (c *codings) decode(dataCoding byte, b []byte, skip int) string {
+	a := asSpecified
+	if c.inbound != nil {
+		a = c.inbound[dataCoding]
 	}
-	e.scratch = e.scratch[:0]
-	if len(e.split.Parts) > 1 {
-		e.scratch = append(e.scratch, p.Data[:udhLen]...)
+	switch a {
+	case gsm7:
+		dataCoding = 0
+	case gsm7Packed:
+		return text.Decode(0, unpack(b, skip))
+	case latin1:
+		dataCoding = 3
+	case ascii:
+		dataCoding = 1
+	case ucs2:
+		dataCoding = 8
+	case utf8Octets:
+		if utf8.Valid(b) {
+			return string(b)
+		}
+		dataCoding = 3
 	}
-	for _, r := range p.Text {
-		e.scratch = append(e.scratch, byte(r)) // holds has looked at each.
+	if dataCoding == 0 && c.guess && looksUCS2(b) {
+		dataCoding = 8 // The carrier changed its mind and not the number.
 	}
-	return e.scratch
+	return text.Decode(dataCoding, b)
 }
 
-// cutUCS2 splits a text into parts of UCS-2 although GSM 03.38 has all of its
-// characters, because the carrier's default alphabet lacks one.
-func (e *Encoder) cutUCS2(body string, ref byte) error {
-	whole := text.AppendUCS2(nil, body)
-	e.split.Encoding, e.split.Parts = text.UCS2, e.split.Parts[:0]
-	if len(whole) <= oneUCS2 {
-		e.split.Parts = append(e.split.Parts, text.Part{Data: whole, Text: body})
-		return nil
+// looksUCS2 tells whether octets that are said to be GSM 03.38 can hardly be
+// anything but UTF-16: some carriers turn a text that needs it into UCS-2 and
+// leave data_coding at 0. In GSM 03.38 the upper octet of each unit would be one
+// and the same letter before every single character: @ of Latin, è of Cyrillic;
+// and neither it nor Latin-1 has both octets above 0x7F and below 0x20, as
+// ideographs have. In doubt a text stays what it says it is.
+func looksUCS2(b []byte) bool {
+	if len(b) < 4 || len(b)%2 != 0 {
+		return false
 	}
-	for len(whole) > 0 {
-		n := min(len(whole), partUCS2) // GSM 03.38 has no character beyond one unit.
-		data := append([]byte{udhLen - 1, 0, 3, ref, 0, byte(len(e.split.Parts) + 1)}, whole[:n]...)
-		e.split.Parts = append(e.split.Parts, text.Part{Data: data})
-		whole = whole[n:]
+	var latin, script, punctuation, pairs, others int
+	letters := byte(0) // the upper octet of the script
+	for i := 0; i < len(b); i += 2 {
+		switch hi, lo := b[i], b[i+1]; {
+		case hi == 0:
+			if lo < 0x20 && lo != '\n' && lo != '\r' || lo == 0x7F {
+				return false
+			}
+			latin++
+		case hi < 0x20:
+			if letters != 0 && letters != hi {
+				return false
+			}
+			letters = hi
+			script++
+		case hi == 0x20 && lo >= 0x10 && lo < 0x70:
+			punctuation++
+		case hi >= 0xD8 && hi <= 0xDB:
+			if i+3 >= len(b) || b[i+2]&0xFC != 0xDC {
+				return false
+			}
+			i += 2
+			pairs++
+		case hi >= 0xDC && hi < 0xFE: // Half a pair, or private: nobody writes that.
+			return false
+		default:
+			others++
+		}
 	}
-	if len(e.split.Parts) > text.MaxParts {
-		e.split.Parts = e.split.Parts[:0]
-		return text.ErrTooLong
+	switch {
+	case pairs > 0:
+		return true
+	case others > 0:
+		return neitherGSM7NorLatin1(b)
+	case script > 0:
+		return script >= 3
 	}
-	for _, p := range e.split.Parts {
-		p.Data[4] = byte(len(e.split.Parts))
+	return latin >= 2 && latin > punctuation
+}
+
+// neitherGSM7NorLatin1 tells whether octets have what each of the two lacks.
+func neitherGSM7NorLatin1(b []byte) bool {
+	high, control := false, false
+	for _, c := range b {
+		high = high || c > 0x7F
+		control = control || c < 0x20 && c != '\n' && c != '\r'
 	}
-	return nil
+	return high && control
+}
+
+// pack writes septets as the octets that travel over the air (3GPP TS 23.038
+// §6.1.2.1), behind the octets of a user data header: fill bits bring the first
+// septet to a boundary of septets.
+func pack(dst, septets []byte, header int) []byte {
+	bit := 0
+	if header > 0 {
+		bit = (7 - header*8%7) % 7
+		if bit > 0 {
+			dst = append(dst, 0)
+		}
+	}
+	for _, s := range septets {
+		at := bit % 8
+		if at == 0 {
+			dst = append(dst, 0)
+		}
+		dst[len(dst)-1] |= s << at
+		if at > 1 {
+			dst = append(dst, s>>(8-at))
+		}
+		bit += 7
+	}
+	if bit%8 == 1 && len(septets) > 0 { // Seven bits are left: as @ they would be read as one more character.
+		dst[len(dst)-1] |= '\r' << 1
+	}
+	return dst
+}
+
+// unpack reads what pack writes. A carriage return that ends with the last octet
+// is padding (3GPP TS 23.038 §6.1.2.3.1).
+func unpack(b []byte, header int) []byte {
+	bit := 0
+	if header > 0 {
+		bit = (7 - header*8%7) % 7
+	}
+	septets := make([]byte, 0, len(b)*8/7)
+	for ; bit+7 <= len(b)*8; bit += 7 {
+		i, at := bit/8, bit%8
+		s := b[i] >> at
+		if at > 1 {
+			s |= b[i+1] << (8 - at)
+		}
+		septets = append(septets, s&0x7F)
+	}
+	if n := len(septets); n > 0 && bit == len(b)*8 && septets[n-1] == '\r' {
+		septets = septets[:n-1]
+	}
+	return septets
 }

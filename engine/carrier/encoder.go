@@ -13,10 +13,6 @@ import (
 	"fanline/smpp/text"
 )
 
-// singleGSM7 is how many septets one short message of one part holds (3GPP TS
-// 23.040 §9.2.3.24.1).
-const singleGSM7 = 160
-
 // ErrNotUTF8 is returned for a text with octets that are no UTF-8: nobody could
 // read what would be made of them.
 var ErrNotUTF8 = errors.New("carrier: the text is no UTF-8")
@@ -30,31 +26,34 @@ type Encoder struct {
 	templates map[message.Phone]*template
 	last      *template // that of the number asked for last
 	validity  time.Duration
-	period    []byte // validity as a C-octet string
-	split     text.Message
-	scratch   []byte // octets of a part in another alphabet
+	second    int64  // that an absolute period was made in
+	period    []byte // validity_period as a C-octet string
+	cutter    cutter
 	key       []byte
+	now       func() time.Time
 }
 
-// template is the start of a submit_sm from one of our numbers: header with
-// command_id, service_type, source, and type and plan of the destination.
+// template is what all submits from one of our numbers have in common.
 type template struct {
 	number message.Phone
-	octets []byte
+	head   []byte // header with command_id, service_type, source, and type and plan of the destination
+	tlvs   []byte // the number's own parameters
 }
 
 // NewEncoder returns an encoder for a carrier of this profile.
 func NewEncoder(p *Profile) *Encoder { return newEncoder(NewCurrent(p)) }
 
 func newEncoder(c *Current) *Encoder {
-	e := &Encoder{current: c, period: []byte{0}}
+	e := &Encoder{current: c, now: time.Now}
 	e.take(c.Get())
 	return e
 }
 
 // take goes on by another profile.
 func (e *Encoder) take(p *Profile) {
-	e.profile, e.templates, e.last = p, map[message.Phone]*template{}, &template{}
+	e.profile, e.cutter.profile = p, p
+	e.templates, e.last = map[message.Phone]*template{}, &template{}
+	e.validity, e.second, e.period = 0, 0, append(e.period[:0], 0)
 }
 
 // Encode appends the text's parts as submit_sm (SMPP 3.4 §4.4.1), their
@@ -65,16 +64,16 @@ func (e *Encoder) Encode(dst *engine.Parts, t *engine.Text) error {
 	if p := e.current.Get(); p != e.profile {
 		e.take(p)
 	}
-	if e.last.number != t.Number || len(e.last.octets) == 0 {
+	if e.last.number != t.Number || len(e.last.head) == 0 {
 		if err := e.template(t.Number); err != nil {
 			return err
 		}
 	}
-	if t.Validity != e.validity {
-		e.validity, e.period = t.Validity, append(appendPeriod(e.period[:0], t.Validity), 0)
+	if t.Validity != e.validity || e.profile.period == absolute {
+		e.setPeriod(t.Validity)
 	}
 	body := alias(t.Body)
-	if e.profile.alphabet == gsm7 && len(body) <= singleGSM7 {
+	if e.profile.codings.alphabet == gsm7 && len(body) <= oneGSM7 {
 		if e.one(dst, t, body) {
 			return nil
 		}
@@ -86,10 +85,10 @@ func (e *Encoder) Encode(dst *engine.Parts, t *engine.Text) error {
 // place; false, with dst as it was, when it doesn't.
 func (e *Encoder) one(dst *engine.Parts, t *engine.Text, body string) bool {
 	from := len(dst.Buf)
-	b := e.head(dst.Buf, t, 0, 0)
+	b := e.head(dst.Buf, t, 0, e.profile.codings.defaultCoding)
 	at := len(b)
 	b, ok := text.AppendGSM7(append(b, 0), body)
-	if !ok || len(b)-at-1 > singleGSM7 {
+	if !ok || len(b)-at-1 > oneGSM7 {
 		dst.Buf = dst.Buf[:from]
 		return false
 	}
@@ -104,31 +103,56 @@ func (e *Encoder) several(dst *engine.Parts, t *engine.Text, body string) error 
 	if !utf8.ValidString(body) {
 		return ErrNotUTF8
 	}
-	if err := e.cut(body, t.Reference); err != nil {
+	c := &e.cutter
+	if err := c.cut(body, reference(t)); err != nil {
 		return fmt.Errorf("carrier: %w", err)
 	}
-	for i := range e.split.Parts {
+	esmClass := byte(0)
+	if c.udh {
+		esmClass = smpp.ESMUDHI
+	}
+	for i, p := range c.pieces {
 		from := len(dst.Buf)
-		data := e.octets(&e.split.Parts[i])
-		b := append(e.head(dst.Buf, t, e.split.ESMClass(), e.split.DataCoding()), byte(len(data)))
-		dst.Buf = e.tail(append(b, data...), from, t)
+		data := c.octets[p.from:p.to]
+		b := e.head(dst.Buf, t, esmClass, c.coding)
+		if len(data) > maxShortMessage {
+			b = append(b, 0, byte(smpp.TagMessagePayload>>8), byte(smpp.TagMessagePayload&0xFF), byte(len(data)>>8), byte(len(data)))
+			b = append(b, data...)
+		} else {
+			b = append(append(b, byte(len(data))), data...)
+		}
+		if e.profile.long == sar && len(c.pieces) > 1 {
+			b = appendSAR(b, c.ref, len(c.pieces), i+1)
+		}
+		dst.Buf = e.tail(b, from, t)
 		dst.Ends = append(dst.Ends, len(dst.Buf))
 	}
 	return nil
 }
 
+// maxShortMessage is how long short_message may be (SMPP 3.4 §5.2.22).
+const maxShortMessage = 254
+
+// reference is that of a text in several parts: of 16 bits, the same whenever
+// the text is encoded, the engine's own in the lower ones.
+func reference(t *engine.Text) uint16 {
+	return uint16(byte(uint64(t.Key.Broadcast)*31+uint64(t.Key.Member)))<<8 | uint16(t.Reference)
+}
+
 // head appends a submit_sm up to sm_length.
 func (e *Encoder) head(b []byte, t *engine.Text, esmClass, dataCoding byte) []byte {
-	b = append(b, e.last.octets...)
-	b = e.profile.appendDestination(b, t.Phone)
-	b = append(b, 0, esmClass, 0, 0, 0)                    // …, protocol_id, priority_flag, schedule_delivery_time
-	b = append(b, e.period...)                             // validity_period
-	return append(b, smpp.ReceiptAlways, 0, dataCoding, 0) // …, replace_if_present, …, sm_default_msg_id
+	p := e.profile
+	b = append(b, e.last.head...)
+	b = p.addresses.appendNumber(b, t.Phone)
+	b = append(b, 0, esmClass, 0, p.priority, 0)     // …, protocol_id, …, schedule_delivery_time
+	b = append(b, e.period...)                       // validity_period
+	return append(b, p.registered, 0, dataCoding, 0) // …, replace_if_present, …, sm_default_msg_id
 }
 
 // tail appends the optional parameters and sets the length of what began at
 // from.
 func (e *Encoder) tail(b []byte, from int, t *engine.Text) []byte {
+	b = append(b, e.last.tlvs...)
 	if tag := e.profile.keyTag; tag != 0 {
 		e.key = t.Key.AppendText(e.key[:0])
 		b = append(b, byte(tag>>8), byte(tag), 0, byte(len(e.key)))
@@ -145,12 +169,17 @@ func (e *Encoder) template(number message.Phone) error {
 		e.last = known
 		return nil
 	}
-	to := smpp.Address{TON: e.profile.destination.TON, NPI: e.profile.destination.NPI}
-	whole, err := smpp.Append(nil, smpp.StatusOK, 0, &smpp.SubmitSM{Source: e.profile.sourceOf(number), Destination: to})
+	p := e.profile
+	to := smpp.Address{TON: p.addresses.destination.TON, NPI: p.addresses.destination.NPI}
+	whole, err := smpp.Append(nil, smpp.StatusOK, 0, &smpp.SubmitSM{ServiceType: p.service, Source: p.source(number), Destination: to})
 	if err != nil {
 		return fmt.Errorf("carrier: number %s: %w", number.Masked(), err)
 	}
-	e.last = &template{number: number, octets: whole[:len(whole)-afterDestination]}
+	tlvs, err := p.appendTLVs(nil, p.senders.byNumber[number])
+	if err != nil {
+		return fmt.Errorf("carrier: number %s: %w", number.Masked(), err)
+	}
+	e.last = &template{number: number, head: whole[:len(whole)-afterDestination], tlvs: tlvs}
 	e.templates[number] = e.last
 	return nil
 }
@@ -161,17 +190,40 @@ func (e *Encoder) template(number message.Phone) error {
 // and sm_length.
 const afterDestination = 11
 
-// appendDestination appends the digits of a member's phone.
-func (p *Profile) appendDestination(b []byte, phone message.Phone) []byte {
-	if p.destination.TON == smpp.TONNational && p.country != "" {
-		return append(b, p.address(p.destination, phone).Addr...)
-	}
-	return phone.AppendDigits(b)
-}
+// periodForm is how a validity_period is written.
+type periodForm byte
+
+const (
+	relative periodForm = iota
+	absolute
+	noPeriod
+)
 
 // maxValidity is the longest validity_period: its days go up to 31, and longer
 // ones no carrier keeps.
 const maxValidity = 30 * 24 * time.Hour
+
+// setPeriod makes e.period that of a validity. An absolute one is good for the
+// second that it was made in.
+func (e *Encoder) setPeriod(validity time.Duration) {
+	p := e.profile
+	var now time.Time
+	if p.period == absolute {
+		now = e.now()
+		if validity == e.validity && now.Unix() == e.second {
+			return
+		}
+	}
+	e.validity, e.second = validity, now.Unix()
+	e.period = e.period[:0]
+	switch d := min(validity, p.maxValidity); {
+	case p.period == relative:
+		e.period = appendPeriod(e.period, d)
+	case p.period == absolute && d > 0: // In UTC, rounded up (SMPP 3.4 §7.1.1.1).
+		e.period = append(now.Add(d+time.Second-1).UTC().AppendFormat(e.period, "060102150405"), "000+"...)
+	}
+	e.period = append(e.period, 0)
+}
 
 // appendPeriod appends a relative time (SMPP 3.4 §7.1.1.2), rounded up to
 // seconds; nothing for zero, which leaves the choice to the carrier.

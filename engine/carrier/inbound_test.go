@@ -400,7 +400,7 @@ func TestARecordStaysFarBelowWhatABrokerTakes(t *testing.T) {
 		const n, payload = 40, 60_000
 		for range n {
 			h.give(receiptPDU(t, "DELIVRD", func(d *smpp.DeliverSM) {
-				d.Options = d.Options.Append(smpp.TagMessagePayload, make([]byte, payload))
+				d.ShortMessage, d.Options = nil, d.Options.Append(smpp.TagMessagePayload, append(d.ShortMessage, make([]byte, payload)...))
 			}))
 		}
 		time.Sleep(gatherFor)

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"fanline/engine"
 	"fanline/engine/message"
@@ -17,17 +18,38 @@ type Address struct{ TON, NPI byte }
 // Settings are a profile in the words of configs/carriers/*.yaml; an empty word
 // means the first of its list.
 type Settings struct {
-	Name                string
-	Source, Destination Address           // of our long codes, of members' phones
-	ShortCode           *Address          // of our short codes; nil: 3, 0 (network specific)
-	CountryCode         string            // digits put before numbers that carriers send without one; empty: none
-	DefaultAlphabet     string            // what data_coding 0 means: gsm7, latin1 or ascii
-	IDBase              string            // response to receipt: same, hex_to_decimal, decimal_to_hex, or auto: the engine finds out
-	Member              string            // which address of a receipt is the member's: source_addr, destination_addr, or none of them
-	States              map[string]string // receipt state to delivered, failed, expired or pending
-	Statuses            map[string]string // status, as 0x58, to throttle, transient, permanent, sender or session
-	KeyTLV              int               // vendor TLV with the message key; 0: none
-	Grammar             Grammar           // of receipts
+	Name string
+
+	// Of our long codes and of members' phones. The others, where nil: short codes
+	// 3, 0 (network specific), toll-free numbers as long codes, alphanumeric 5, 0.
+	Source, Destination               Address
+	ShortCode, TollFree, Alphanumeric *Address
+	// How E.164 numbers are written: digits, plus, 00 or national, which leaves the
+	// country code out and puts TrunkPrefix before the rest.
+	NumberFormat string
+	CountryCode  string // of numbers that come or go without one; empty: none
+	TrunkPrefix  string // before national numbers: 0 in most countries, 8, 06; empty: a leading 0 is one
+	Region       string // ISO 3166 of that country: odd addresses are read by its numbering plan; empty: not
+
+	DefaultAlphabet string            // what data_coding 0 means: gsm7, gsm7_packed, latin1 or ascii
+	DataCoding      *int              // sent with texts in the default alphabet; nil: 0
+	DataCodingUCS2  *int              // sent with UCS-2; nil: 8
+	Inbound         map[string]string // data_coding of inbound texts, as 4 or 0xF5, to gsm7, gsm7_packed, latin1, ascii, ucs2 or utf8
+	TrustGSM7       bool              // don't look whether an inbound text that says GSM 03.38 is UCS-2
+
+	LongText           string        // udh8, udh16, sar or payload
+	ServiceType        string        // SMPP 3.4 §5.2.11
+	Priority           int           // priority_flag, 0 to 3 (§5.2.14)
+	RegisteredDelivery *int          // §5.2.17; nil: 1, a receipt whatever becomes of it
+	Validity           string        // relative, absolute or none (§7.1.1)
+	MaxValidity        time.Duration // longest validity_period that is asked for; 0: 30 days
+	TLVs               []TLV
+	IDBase             string            // response to receipt: same, hex_to_decimal, decimal_to_hex, or auto: the engine finds out
+	Member             string            // which address of a receipt is the member's: source_addr, destination_addr, or none of them
+	States             map[string]string // receipt state to delivered, failed, expired or pending
+	Statuses           map[string]string // status, as 0x58, to throttle, transient, permanent, sender, session, bind_retry or bind_fatal
+	KeyTLV             int               // vendor TLV with the message key; 0: none
+	Grammar            Grammar           // of receipts
 	// What each bind says of itself (SMPP 3.4 §4.1): system_type where the account
 	// has none, interface_version (0: 0x34), and which of our addresses it serves.
 	SystemType       string
@@ -47,50 +69,63 @@ type greeting struct {
 // Profile is how one make of carrier reads the specification. It does not
 // change and may be used by any goroutine.
 type Profile struct {
-	name                           string
-	source, destination, shortCode Address
-	country                        string
-	alphabet                       alphabet
-	responses, receipts            idForm
-	member                         memberAddress
-	grammar                        grammar
-	states                         map[string]message.State
-	statuses                       map[smpp.Status]smpp.Class
-	keyTag                         smpp.Tag
-	greeting                       greeting
-	settings                       Settings // that it was made of
+	name                string
+	addresses           addresses
+	codings             codings
+	long                longText
+	service             string
+	priority            byte
+	registered          byte
+	period              periodForm
+	maxValidity         time.Duration
+	tlvs                []tlv
+	senders             senders
+	responses, receipts idForm
+	member              memberAddress
+	grammar             grammar
+	states              map[string]message.State
+	statuses            map[smpp.Status]smpp.Class
+	keyTag              smpp.Tag
+	greeting            greeting
+	settings            Settings // that it was made of
 }
 
 // same tells whether two profiles were made of the same words.
-func (p *Profile) same(q *Profile) bool { return p == q || reflect.DeepEqual(p.settings, q.settings) }
-
-// alphabet is what data_coding 0 means to a carrier.
-type alphabet byte
-
-const (
-	gsm7 alphabet = iota
-	latin1
-	ascii
-)
+func (p *Profile) same(q *Profile) bool {
+	return p == q || reflect.DeepEqual(p.settings, q.settings) && reflect.DeepEqual(p.senders.given, q.senders.given)
+}
 
 // NewProfile checks the words of a profile.
 func NewProfile(s Settings) (*Profile, error) {
 	p := &Profile{
-		name: s.Name, source: s.Source, destination: s.Destination, shortCode: Address{TON: smpp.TONNetworkSpecific},
-		country: s.CountryCode, states: map[string]message.State{}, statuses: map[smpp.Status]smpp.Class{}, keyTag: smpp.Tag(s.KeyTLV), settings: s,
+		name: s.Name, service: s.ServiceType, priority: byte(s.Priority), registered: smpp.ReceiptAlways, maxValidity: s.MaxValidity,
+		states: map[string]message.State{}, statuses: map[smpp.Status]smpp.Class{}, keyTag: smpp.Tag(s.KeyTLV), settings: s,
 		greeting: greeting{systemType: s.SystemType, version: byte(s.InterfaceVersion), address: s.Range, addressRange: s.AddressRange},
 	}
-	if s.ShortCode != nil {
-		p.shortCode = *s.ShortCode
+	if s.RegisteredDelivery != nil {
+		p.registered = byte(*s.RegisteredDelivery)
 	}
-	if s.KeyTLV < 0 || s.KeyTLV > 0xFFFF {
+	if p.maxValidity == 0 {
+		p.maxValidity = maxValidity
+	}
+	switch {
+	case s.KeyTLV < 0 || s.KeyTLV > 0xFFFF:
 		return nil, p.problem("key_tlv", strconv.Itoa(s.KeyTLV))
+	case s.Priority < 0 || s.Priority > 3:
+		return nil, p.problem("priority", strconv.Itoa(s.Priority))
+	case len(s.ServiceType) > 5:
+		return nil, p.problem("service_type", s.ServiceType)
+	case s.MaxValidity < 0 || s.MaxValidity > maxValidity:
+		return nil, p.problem("validity.max", s.MaxValidity.String())
+	case !choose(&p.long, s.LongText, map[string]longText{"": udh8, "udh8": udh8, "udh16": udh16, "sar": sar, "payload": payload}):
+		return nil, p.problem("long_text", s.LongText)
+	case !choose(&p.period, s.Validity, map[string]periodForm{"": relative, "relative": relative, "absolute": absolute, "none": noPeriod}):
+		return nil, p.problem("validity.form", s.Validity)
 	}
-	if len(s.CountryCode) > 3 || strings.Trim(s.CountryCode, "0123456789") != "" || strings.HasPrefix(s.CountryCode, "0") {
-		return nil, p.problem("country_code", s.CountryCode)
-	}
-	if !choose(&p.alphabet, s.DefaultAlphabet, map[string]alphabet{"": gsm7, "gsm7": gsm7, "latin1": latin1, "ascii": ascii}) {
-		return nil, p.problem("default_alphabet", s.DefaultAlphabet)
+	for _, read := range []func(Settings) error{p.readAddresses, p.readCodings, p.readTLVs} {
+		if err := read(s); err != nil {
+			return nil, err
+		}
 	}
 	if !choose(&p.member, s.Member, map[string]memberAddress{
 		"": memberIsSource, "source_addr": memberIsSource, "destination_addr": memberIsDestination, "none": memberIsNone,
@@ -121,8 +156,8 @@ func (p *Profile) overrides(s Settings) error {
 		p.states[strings.ToUpper(stat)] = state
 	}
 	classes := map[string]smpp.Class{}
-	for _, c := range []smpp.Class{smpp.ClassThrottle, smpp.ClassTransient, smpp.ClassPermanent, smpp.ClassSender, smpp.ClassSession} {
-		classes[c.String()] = c
+	for c := smpp.ClassThrottle; c <= smpp.ClassBindFatal; c++ {
+		classes[strings.ReplaceAll(c.String(), " ", "_")] = c
 	}
 	for code, word := range s.Statuses {
 		status, err := strconv.ParseUint(code, 0, 32)

@@ -225,7 +225,7 @@ func TestPhonesAreReadAsCarriersWriteThem(t *testing.T) {
 		{uk, 2, strings.Repeat("9", 15), 0},
 	} {
 		if got := test.profile.phone(test.ton, test.addr); got != test.want {
-			t.Errorf("country %q, type %d, %q: %d, want %d", test.profile.country, test.ton, test.addr, got, test.want)
+			t.Errorf("country %q, type %d, %q: %d, want %d", test.profile.addresses.country, test.ton, test.addr, got, test.want)
 		}
 	}
 	if got := us.sender(0, "12345"); got != 12345 {

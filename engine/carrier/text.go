@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"fanline/smpp"
-	"fanline/smpp/text"
 )
 
 // Part says which part of a longer text an inbound one is; Parts is 1 for a
@@ -46,9 +45,11 @@ func (p *Profile) Text(pdu []byte) (string, Part, error) {
 	if len(data) == 0 {
 		data, _ = options.Get(smpp.TagMessagePayload)
 	}
-	part, ok := whole, false
+	part, ok, header := whole, false, 0
 	if esmClass&smpp.ESMUDHI != 0 {
+		all := len(data)
 		part, data, ok = udhPart(data)
+		header = all - len(data)
 	}
 	if !ok {
 		part, ok = sarPart(options)
@@ -56,21 +57,7 @@ func (p *Profile) Text(pdu []byte) (string, Part, error) {
 	if !ok {
 		part = whole
 	}
-	return text.Decode(p.dataCoding(dataCoding), data), part, nil
-}
-
-// dataCoding returns the data_coding by which octets are to be read.
-func (p *Profile) dataCoding(c byte) byte {
-	if c != 0 {
-		return c
-	}
-	switch p.alphabet {
-	case latin1:
-		return 3
-	case ascii:
-		return 1
-	}
-	return 0
+	return p.codings.decode(dataCoding, data, header), part, nil
 }
 
 // udhPart takes the user data header off. One that is longer than the text is
