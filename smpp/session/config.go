@@ -19,7 +19,7 @@ type Config struct {
 	SystemType       string
 	AddressRange     string
 	AddrTON, AddrNPI byte
-	InterfaceVersion byte // default 0x34
+	InterfaceVersion byte // smpp.Version33, Version34 (default) or Version50
 
 	// Window is how many submits may be without an answer (1 to 1<<20, default 10).
 	Window int
@@ -33,6 +33,10 @@ type Config struct {
 	WriteTimeout time.Duration
 	// UnbindTimeout bounds the wait for unbind_resp, and for what is under way after the peer's unbind (default 10 s).
 	UnbindTimeout time.Duration
+
+	// InactivityTimeout is after how long without any PDU but enquire_link the session unbinds by itself (the inactivity_timer of
+	// SMPP 3.4 §2.9); zero: never.
+	InactivityTimeout time.Duration
 
 	// Logger gets what an operator should know: no texts, no numbers, no password. Default: slog.Default.
 	Logger *slog.Logger
@@ -48,7 +52,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("session: kind %v is not a bind", c.Kind)
 	}
 	if c.InterfaceVersion == 0 {
-		c.InterfaceVersion = 0x34
+		c.InterfaceVersion = smpp.Version34
+	}
+	if err := checkVersion(c.InterfaceVersion, c.Kind); err != nil {
+		return c, err
 	}
 	if c.Window == 0 {
 		c.Window = 10
@@ -66,6 +73,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"bind timeout", &c.BindTimeout, 15 * time.Second},
 		{"write timeout", &c.WriteTimeout, 15 * time.Second},
 		{"unbind timeout", &c.UnbindTimeout, 10 * time.Second},
+		{"inactivity timeout", &c.InactivityTimeout, 0},
 	} {
 		if *d.value < 0 {
 			return c, fmt.Errorf("session: %s %v is negative", d.name, *d.value)
@@ -82,10 +90,11 @@ func (c Config) withDefaults() (Config, error) {
 
 // Why a session ended. Run and Open return them wrapped, with what they know besides; errors.Is finds them.
 var (
-	ErrBindTimeout   = errors.New("no bind response in time")
+	ErrBindTimeout   = errors.New("the bind time-out is over")
 	ErrPeerClosed    = errors.New("the peer closed the connection")
 	ErrPeerUnbound   = errors.New("the peer unbound the session")
 	ErrSilent        = errors.New("the peer does not answer enquire_link")
+	ErrInactive      = errors.New("nothing was sent or received for the inactivity timeout")
 	ErrNotReading    = errors.New("the peer does not read what is sent to it")
 	ErrUnbindTimeout = errors.New("no unbind response in time")
 	ErrAlreadyRun    = errors.New("the session has been run already")

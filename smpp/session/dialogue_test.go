@@ -87,6 +87,7 @@ type dialogue struct {
 	s      *session.Session
 	runs   sync.WaitGroup
 	slow   time.Duration // how long the handler takes for deliveries
+	slower time.Duration // and for outcomes
 
 	mu               sync.Mutex
 	wire, seen, ends []string
@@ -135,6 +136,11 @@ func (d *dialogue) Outcomes(batch []session.Outcome) {
 		}
 		d.note(&d.seen, "%s", line)
 	}
+	time.Sleep(d.slower)
+}
+
+func (d *dialogue) Alert(a *smpp.AlertNotification, _ time.Time) {
+	d.note(&d.seen, "= alert of %s to %s", a.Source.Addr, a.ESME.Addr)
 }
 
 func (d *dialogue) Deliveries(batch []session.Delivery) {
@@ -151,7 +157,11 @@ func (d *dialogue) do(words []string) {
 	case "config":
 		d.configure(args)
 	case "open":
-		d.open()
+		d.open(session.Open)
+	case "await-outbind":
+		d.open(func(ctx context.Context, conn net.Conn, cfg session.Config, h session.Handler) (*session.Session, error) {
+			return session.OpenOutbind(ctx, conn, cfg, func(id, password string) bool { return id == "smsc" && password == "pass" }, h)
+		})
 	case "peer":
 		d.send <- d.pdu(args)
 	case "hex":
@@ -168,6 +178,8 @@ func (d *dialogue) do(words []string) {
 		if n := d.s.Submit(items); n != len(items) {
 			d.note(&d.seen, "= took %d of %d", n, len(items))
 		}
+	case "submit-tlv", "submit-data":
+		d.s.Submit([]session.Item{{Token: d.number(args[0]), PDU: since34(d.t, words[0] == "submit-data")}})
 	case "submit-raw": // A submit whose length is one too small.
 		pdu := submitPDU(d.t, "m")
 		pdu[3]--
@@ -183,6 +195,10 @@ func (d *dialogue) do(words []string) {
 		time.Sleep(d.duration(args[0]))
 	case "slow":
 		d.slow = d.duration(args[0])
+	case "slow-outcomes":
+		d.slower = d.duration(args[0])
+	case "request":
+		d.request(args)
 	case "stall": // The peer reads no more.
 		_ = d.peer.SetReadDeadline(time.Unix(1, 0))
 		synctest.Wait()
@@ -209,6 +225,9 @@ func (d *dialogue) do(words []string) {
 		d.note(&d.seen, "= inflight %d", d.s.Inflight())
 	case "stats":
 		st := d.s.Stats()
+		if st.PutOff+st.Alerts+st.Requests > 0 || st.Congestion >= 0 {
+			d.note(&d.seen, "= put off %d, alerts %d, requests %d, congestion %d", st.PutOff, st.Alerts, st.Requests, st.Congestion)
+		}
 		d.note(&d.seen, "= strays %d, nacks seen %d, sent %d, malformed %d, enquires sent %d, seen %d, lost %d, not sent %d, timed out %d, late %d",
 			st.Strays, st.NacksSeen, st.NacksSent, st.Malformed, st.EnquiresSent, st.EnquiresSeen, st.Lost, st.NotSent, st.TimedOut, st.Late)
 	default:
@@ -230,14 +249,18 @@ func (d *dialogue) configure(args []string) {
 			d.cfg.ResponseTimeout = d.duration(v)
 		case "password":
 			d.cfg.Password = v
+		case "version":
+			d.cfg.InterfaceVersion = byte(d.number(v))
+		case "inactivity":
+			d.cfg.InactivityTimeout = d.duration(v)
 		default:
 			d.t.Fatalf("unknown setting %q", k)
 		}
 	}
 }
 
-// open starts the peer, and Open and Run behind it.
-func (d *dialogue) open() {
+// open starts the peer, and Open or OpenOutbind, and Run behind it.
+func (d *dialogue) open(open func(context.Context, net.Conn, session.Config, session.Handler) (*session.Session, error)) {
 	ours, theirs := net.Pipe()
 	d.peer = theirs
 	d.runs.Go(func() {
@@ -247,13 +270,17 @@ func (d *dialogue) open() {
 	})
 	d.runs.Go(func() { d.listen(theirs) })
 	d.runs.Go(func() {
-		s, err := session.Open(d.ctx, ours, d.cfg, d)
+		s, err := open(d.ctx, ours, d.cfg, d)
 		d.s = s
 		if err != nil {
 			d.note(&d.ends, "! open: %v", err)
 			return
 		}
-		d.note(&d.ends, "! open: %q speaks %#x", s.Peer().SystemID, s.Peer().InterfaceVersion)
+		agreed := ""
+		if s.Version() != smpp.Version34 {
+			agreed = fmt.Sprintf(", agreed on %#x", s.Version())
+		}
+		d.note(&d.ends, "! open: %q speaks %#x%s", s.Peer().SystemID, s.Peer().InterfaceVersion, agreed)
 		d.note(&d.ends, "! run: %v", s.Run(d.ctx))
 	})
 }
@@ -325,57 +352,6 @@ func (d *dialogue) end() {
 		d.peer.Close()
 	}
 	d.runs.Wait()
-}
-
-// pdu builds what the peer sends: COMMAND SEQUENCE [status=N] [id=TEXT] [text=TEXT] [congestion=N].
-func (d *dialogue) pdu(args []string) []byte {
-	id, seq, status := commandNamed(d.t, args[0]), uint32(d.number(args[1])), smpp.StatusOK
-	var messageID, text string
-	var options smpp.Options
-	bare := true
-	for _, a := range args[2:] {
-		k, v, _ := strings.Cut(a, "=")
-		switch k {
-		case "status":
-			status = smpp.Status(d.number(v))
-		case "id":
-			messageID, bare = v, false
-		case "text":
-			text = v
-		case "congestion":
-			options, bare = options.Append(smpp.TagCongestionState, []byte{byte(d.number(v))}), false
-		case "version":
-			options = options.Append(smpp.TagScInterfaceVersion, []byte{byte(d.number(v))})
-		default:
-			d.t.Fatalf("unknown field %q", k)
-		}
-	}
-	var p smpp.PDU
-	switch id {
-	case smpp.BindTransceiverRespID, smpp.BindTransmitterRespID, smpp.BindReceiverRespID:
-		p = &smpp.BindResp{Kind: id, SystemID: "smsc", Options: options}
-	case smpp.SubmitSMRespID:
-		p = &smpp.SubmitSMResp{MessageID: messageID, Options: options}
-	case smpp.DataSMRespID:
-		p = &smpp.DataSMResp{MessageID: messageID, Options: options}
-	case smpp.DeliverSMID:
-		p = &smpp.DeliverSM{Source: smpp.Address{Addr: "13125550199"}, ShortMessage: []byte(text)}
-	case smpp.DataSMID:
-		p = &smpp.DataSM{Source: smpp.Address{Addr: "13125550199"}, Options: options.Append(smpp.TagMessagePayload, []byte(text))}
-	}
-	if p == nil || (bare && id == smpp.SubmitSMRespID) { // A header alone.
-		b, err := smpp.Append(nil, status, seq, &smpp.EnquireLink{})
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		b[4], b[5], b[6], b[7] = byte(id>>24), byte(id>>16), byte(id>>8), byte(id)
-		return b
-	}
-	b, err := smpp.Append(nil, status, seq, p)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return b
 }
 
 func (d *dialogue) number(s string) uint64 {

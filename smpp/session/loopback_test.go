@@ -41,7 +41,7 @@ func TestStoppedProcessFindsAnswersBeforeTimeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	written := make(chan struct{})
+	written, asleep := make(chan struct{}), make(chan struct{})
 	var peer sync.WaitGroup
 	peer.Go(func() {
 		conn, err := ln.Accept()
@@ -54,11 +54,16 @@ func TestStoppedProcessFindsAnswersBeforeTimeouts(t *testing.T) {
 			return
 		}
 		_, _ = conn.Write(header(smpp.BindTransceiverRespID, 0, 1))
-		if _, err := conn.Read(b); err != nil { // The submit.
-			return
+		for n := 0; n < 2*len(submitPDU(t, "x")); { // Both submits.
+			k, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			n += k
 		}
-		_, _ = conn.Write(deliverPDU(t, 70))
 		_, _ = conn.Write(header(smpp.SubmitSMRespID, 0, 2))
+		<-asleep
+		_, _ = conn.Write(header(smpp.SubmitSMRespID, 0, 3))
 		close(written)
 		for err == nil {
 			_, err = conn.Read(b)
@@ -69,14 +74,14 @@ func TestStoppedProcessFindsAnswersBeforeTimeouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	h := &stopped{written: written, got: make(chan session.Outcome, 1)}
+	h := &stopped{asleep: asleep, written: written, got: make(chan session.Outcome, 1)}
 	s, err := session.Open(ctx, conn, session.Config{
 		ResponseTimeout: 20 * time.Millisecond, EnquireInterval: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	}, h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Submit([]session.Item{{Token: 1, PDU: submitPDU(t, "x")}})
+	s.Submit([]session.Item{{Token: 0, PDU: submitPDU(t, "x")}, {Token: 1, PDU: submitPDU(t, "x")}})
 	run := make(chan error, 1)
 	go func() { run <- s.Run(ctx) }()
 	if o := <-h.got; o.Code != session.Accepted {
@@ -89,23 +94,26 @@ func TestStoppedProcessFindsAnswersBeforeTimeouts(t *testing.T) {
 	peer.Wait()
 }
 
-// stopped is a handler that sleeps over every time-out when something is delivered, after the answers have come.
+// stopped is a handler that sleeps over every time-out with its first outcome, after the answer to the second has come.
 type stopped struct {
-	written chan struct{}
-	got     chan session.Outcome
+	asleep, written chan struct{}
+	got             chan session.Outcome
 }
 
 func (h *stopped) Outcomes(batch []session.Outcome) {
+	if batch[0].Token == 0 {
+		close(h.asleep)
+		<-h.written
+		time.Sleep(60 * time.Millisecond) // Real time: sockets know no other. The test cannot fail by being slower.
+		return
+	}
 	select {
 	case h.got <- batch[0]:
 	default:
 	}
 }
 
-func (h *stopped) Deliveries([]session.Delivery) {
-	<-h.written
-	time.Sleep(60 * time.Millisecond) // Real time: sockets know no other. The test cannot fail by being slower.
-}
+func (h *stopped) Deliveries([]session.Delivery) {}
 
 func deliverPDU(t testing.TB, seq uint32) []byte {
 	t.Helper()
@@ -204,10 +212,19 @@ func TestDeliveriesDoNotStarveAnswers(t *testing.T) {
 	}
 }
 
-type order struct{ seen []string }
+type order struct {
+	mu   sync.Mutex
+	seen []string
+}
 
-func (o *order) Outcomes([]session.Outcome)    { o.seen = append(o.seen, "outcome") }
-func (o *order) Deliveries([]session.Delivery) { o.seen = append(o.seen, "deliveries") }
+func (o *order) Outcomes([]session.Outcome)    { o.note("outcome") }
+func (o *order) Deliveries([]session.Delivery) { o.note("deliveries") }
+
+func (o *order) note(what string) {
+	o.mu.Lock()
+	o.seen = append(o.seen, what)
+	o.mu.Unlock()
+}
 
 // TestPeerThatNeverPausesIsStillTimedOut: with octets always waiting there is never a quiet moment, but what was there when the time-out
 // was due has been read at some point.
@@ -224,10 +241,18 @@ func TestPeerThatNeverPausesIsStillTimedOut(t *testing.T) {
 			_, _ = theirs.Read(b)
 			_, _ = theirs.Write(header(smpp.BindTransceiverRespID, 0, 1))
 			_, _ = theirs.Read(b)
+			peer.Go(func() {
+				for {
+					if _, err := theirs.Read(b); err != nil { // What the handler is too slow for is answered.
+						return
+					}
+				}
+			})
 			for {
 				if _, err := theirs.Write(flood); err != nil {
 					return
 				}
+				time.Sleep(100 * time.Microsecond) // Virtual; shorter than any pause that would show the line to be quiet.
 			}
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -295,7 +320,7 @@ func (b *busy) Outcomes(batch []session.Outcome) {
 
 func (b *busy) Deliveries([]session.Delivery) {
 	time.Sleep(10 * time.Millisecond)
-	if b.calls++; b.calls > 5_000 {
+	if b.calls++; b.calls > 1_000 {
 		b.end()
 	}
 }

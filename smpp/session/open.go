@@ -16,6 +16,11 @@ import (
 // returns a *BindError when the peer refuses, ErrBindTimeout when it doesn't answer, and owns conn from the call on: it
 // is closed when Open fails and when Run returns. A session whose Run is never called keeps conn open.
 func Open(ctx context.Context, conn net.Conn, cfg Config, h Handler) (*Session, error) {
+	return open(ctx, conn, cfg, h, (*Session).bind)
+}
+
+// open makes a session and has negotiate bind it.
+func open(ctx context.Context, conn net.Conn, cfg Config, h Handler, negotiate func(*Session) error) (*Session, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		_ = conn.Close()
@@ -25,13 +30,15 @@ func Open(ctx context.Context, conn net.Conn, cfg Config, h Handler) (*Session, 
 		conn: conn, cfg: cfg, handler: h, log: cfg.Logger, began: time.Now(),
 		raw: newPeeker(conn), in: newReader(), win: newWindow(cfg.Window), ended: make(chan struct{}),
 	}
-	s.more.L = &s.mu
+	s.more.L, s.inbox.more.L = &s.mu, &s.inbox.mu
+	s.calls.turns = make(chan struct{}, maxCalls)
+	s.alerted, _ = h.(AlertHandler)
 	s.stats.Congestion = -1
 	s.live = liveness{interval: int64(cfg.EnquireInterval), response: int64(cfg.ResponseTimeout)}
 
 	_ = conn.SetDeadline(s.began.Add(cfg.BindTimeout)) // Fails only on a closed connection; so will the write.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	err = s.bind()
+	err = negotiate(s)
 	if !stop() && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -41,7 +48,8 @@ func Open(ctx context.Context, conn net.Conn, cfg Config, h Handler) (*Session, 
 	}
 	_ = conn.SetDeadline(time.Time{})
 	now := s.now()
-	s.live.heard, s.live.answered = now, now
+	s.live.heard, s.live.answered, s.active = now, now, now
+	s.agree()
 	s.sweepAt = now + int64(cfg.ResponseTimeout)
 	return s, nil
 }
@@ -49,7 +57,7 @@ func Open(ctx context.Context, conn net.Conn, cfg Config, h Handler) (*Session, 
 // bind sends the bind and reads until its answer. What the peer sent behind that stays in the buffer for Run.
 func (s *Session) bind() error {
 	seq := s.win.next()
-	pdu, err := smpp.Append(nil, smpp.StatusOK, seq, &smpp.Bind{
+	pdu, err := smpp.Encoding{Version: s.cfg.InterfaceVersion}.Append(nil, smpp.StatusOK, seq, &smpp.Bind{
 		Kind: s.cfg.Kind, SystemID: s.cfg.SystemID, Password: s.cfg.Password, SystemType: s.cfg.SystemType,
 		InterfaceVersion: s.cfg.InterfaceVersion, AddrTON: s.cfg.AddrTON, AddrNPI: s.cfg.AddrNPI, AddressRange: s.cfg.AddressRange,
 	})
@@ -59,21 +67,39 @@ func (s *Session) bind() error {
 	if err := s.bindWrite(pdu); err != nil {
 		return err
 	}
+	return s.negotiate(beforeResponse, func(h smpp.Header, pdu []byte) (bound bool, err error) {
+		switch h.ID {
+		case s.cfg.Kind.Response():
+			return s.bound(h, pdu, seq)
+		case smpp.BindReceiverRespID, smpp.BindTransmitterRespID, smpp.BindTransceiverRespID:
+			return false, fmt.Errorf("%v answered with %v (%v)", s.cfg.Kind, h.ID, h.Status)
+		case smpp.GenericNackID: // There is but one request that it can mean, whatever its number.
+			return false, &BindError{Kind: s.cfg.Kind, Status: h.Status, Nack: true}
+		}
+		return false, s.beforeBound(h)
+	})
+}
+
+// beforeResponse says when an attempt to bind ended.
+const beforeResponse = "before the bind response"
+
+// negotiate reads PDUs and hands them to take until it says that what it waits for is done.
+func (s *Session) negotiate(when string, take func(h smpp.Header, pdu []byte) (done bool, err error)) error {
 	in := &s.in
 	for {
 		for in.filled >= smpp.HeaderLen {
 			h, err := smpp.ReadHeader(in.buf[:in.filled])
 			if err != nil {
 				_ = s.bindWrite(appendHeader(nil, smpp.GenericNackID, smpp.StatusInvCmdLen, h.Sequence))
-				return fmt.Errorf("before the bind response: %w", err)
+				return fmt.Errorf("%s: %w", when, err)
 			}
 			n := int(h.Length)
 			if in.filled < n {
 				break
 			}
-			bound, err := s.unbound(h, in.buf[:n], seq)
+			done, err := take(h, in.buf[:n:n])
 			in.filled = copy(in.buf, in.buf[n:in.filled])
-			if bound || err != nil {
+			if done || err != nil {
 				return err
 			}
 		}
@@ -81,32 +107,25 @@ func (s *Session) bind() error {
 		in.filled += n
 		in.octets += uint64(n)
 		if n == 0 && err != nil {
-			return bindFailure(err)
+			return bindFailure(when, err)
 		}
 	}
 }
 
-// unbound takes one PDU before the session is bound and reports whether it is now.
-func (s *Session) unbound(h smpp.Header, pdu []byte, seq uint32) (bound bool, err error) {
-	switch h.ID {
-	case s.cfg.Kind.Response():
-		return s.bound(h, pdu, seq)
-	case smpp.BindReceiverRespID, smpp.BindTransmitterRespID, smpp.BindTransceiverRespID:
-		return false, fmt.Errorf("%v answered with %v (%v)", s.cfg.Kind, h.ID, h.Status)
-	case smpp.GenericNackID:
-		return false, &BindError{Kind: s.cfg.Kind, Status: h.Status, Nack: true}
-	case smpp.EnquireLinkID: // Some SMSCs ask before they answer.
-		return false, s.bindWrite(appendHeader(nil, smpp.EnquireLinkRespID, smpp.StatusOK, h.Sequence))
-	case smpp.UnbindID:
+// beforeBound answers what the peer sends before the session is bound. Some SMSCs ask whether we are there first.
+func (s *Session) beforeBound(h smpp.Header) error {
+	switch {
+	case h.ID == smpp.EnquireLinkID:
+		return s.bindWrite(appendHeader(nil, smpp.EnquireLinkRespID, smpp.StatusOK, h.Sequence))
+	case h.ID == smpp.UnbindID:
 		_ = s.bindWrite(appendHeader(nil, smpp.UnbindRespID, smpp.StatusOK, h.Sequence))
-		return false, fmt.Errorf("before the bind response: %w", ErrPeerUnbound)
-	case smpp.DeliverSMID, smpp.DataSMID:
-		return false, s.bindWrite(appendDeliverResp(nil, h.ID, h.Sequence, smpp.StatusInvBindStatus))
+		return fmt.Errorf("before the bind response: %w", ErrPeerUnbound)
+	case h.ID == smpp.DeliverSMID, h.ID == smpp.DataSMID:
+		return s.bindWrite(appendDeliverResp(nil, h.ID, h.Sequence, smpp.StatusInvBindStatus))
+	case h.ID.IsResponse(), h.ID == smpp.OutbindID, h.ID == smpp.AlertNotificationID:
+		return nil
 	}
-	if h.ID.IsResponse() || h.ID == outbindID || h.ID == alertNotificationID {
-		return false, nil
-	}
-	return false, s.bindWrite(appendHeader(nil, smpp.GenericNackID, smpp.StatusInvBindStatus, h.Sequence))
+	return s.bindWrite(appendHeader(nil, smpp.GenericNackID, smpp.StatusInvBindStatus, h.Sequence))
 }
 
 // bound reads the bind response. There is but one bind it can answer, so its number is not held against it, nor is its body.
@@ -117,7 +136,7 @@ func (s *Session) bound(h smpp.Header, pdu []byte, seq uint32) (bool, error) {
 	if h.Sequence != seq {
 		s.log.Warn("bind response with another sequence number", "sequence", h.Sequence, "want", seq)
 	}
-	s.peer.InterfaceVersion = 0x33
+	s.peer.InterfaceVersion = smpp.Version33
 	var resp smpp.BindResp
 	if _, err := smpp.DecodeInto(pdu, &resp); err != nil {
 		s.log.Warn("bind response that cannot be decoded", "error", err)
@@ -125,7 +144,10 @@ func (s *Session) bound(h smpp.Header, pdu []byte, seq uint32) (bool, error) {
 	}
 	s.peer.SystemID = strings.Clone(resp.SystemID)
 	if v, ok := resp.Options.Uint(smpp.TagScInterfaceVersion); ok {
-		s.peer.InterfaceVersion = byte(v)
+		s.peer.InterfaceVersion, s.peer.Declared = byte(v), true
+	}
+	if v, ok := resp.Options.Uint(smpp.TagCongestionState); ok {
+		s.stats.Congestion = congestion(v)
 	}
 	return true, nil
 }
@@ -135,15 +157,15 @@ func (s *Session) bindWrite(pdu []byte) error {
 	s.stats.BytesOut += uint64(n)
 	s.stats.Writes++
 	if err != nil {
-		return bindFailure(err)
+		return bindFailure(beforeResponse, err)
 	}
 	return nil
 }
 
 // bindFailure words the end of the connection before the bind was answered.
-func bindFailure(err error) error {
+func bindFailure(when string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return ErrBindTimeout
+		err = ErrBindTimeout
 	}
-	return fmt.Errorf("before the bind response: %w", connectionEnd(err))
+	return fmt.Errorf("%s: %w", when, connectionEnd(err))
 }

@@ -5,7 +5,7 @@ package session
 import "net"
 
 // peeker knows nothing here; the reader finds out by reading.
-type peeker struct{}
+type peeker struct{ layered bool }
 
 func newPeeker(net.Conn) peeker { return peeker{} }
 

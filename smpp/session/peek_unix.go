@@ -3,19 +3,25 @@
 package session
 
 import (
+	"crypto/tls"
 	"net"
 	"syscall"
 )
 
 // peeker tells whether a connection has something to read, without reading it.
 type peeker struct {
-	raw syscall.RawConn
-	buf [1]byte
+	raw     syscall.RawConn
+	layered bool // there is TLS above the socket, which holds octets of its own
+	buf     [1]byte
 }
 
-// newPeeker returns a peeker that knows nothing when the connection isn't a plain socket: TLS holds octets of its own.
+// newPeeker returns a peeker that knows nothing when the connection is neither a socket nor TLS over one.
 func newPeeker(conn net.Conn) peeker {
 	switch c := conn.(type) {
+	case *tls.Conn:
+		p := newPeeker(c.NetConn())
+		p.layered = true
+		return p
 	case *net.TCPConn:
 		raw, _ := c.SyscallConn()
 		return peeker{raw: raw}

@@ -39,13 +39,16 @@ type reader struct {
 	deliver smpp.DeliverSM
 	data    smpp.DataSM
 
-	probing bool   // the next read only finds out whether there is something
-	dueAt   uint64 // octets read when the time-out was found due that waits for a quiet line; 0: none
-	octets  uint64
-	reads   uint64
-	gone    bool // the response to our unbind was read
-	left    bool // the peer's unbind was read
-	polite  bool // what is queued at the end is to be written before the connection closes
+	probing  bool   // the next read only finds out whether there is something
+	sounding bool   // the next read only takes what TLS holds
+	dry      bool   // the last read found nothing
+	alerts   int    // of deliveries, those that are alert_notifications
+	dueAt    uint64 // octets read when the time-out was found due that waits for a quiet line; 0: none
+	octets   uint64
+	reads    uint64
+	gone     bool // the response to our unbind was read
+	left     bool // the peer's unbind was read
+	polite   bool // what is queued at the end is to be written before the connection closes
 }
 
 // key says which request a response answers.
@@ -83,7 +86,7 @@ func (s *Session) consume(now int64) error {
 		rest = rest[h.Length:]
 	}
 	s.settle(now)
-	s.deliverBatch()
+	s.deliverBatch(now)
 	in.filled = copy(in.buf, rest)
 	if err := s.reply(now); err != nil {
 		return err
@@ -127,18 +130,39 @@ func (s *Session) dispatch(h smpp.Header, pdu []byte, at time.Time, now int64) {
 		s.in.answers = appendHeader(s.in.answers, smpp.EnquireLinkRespID, smpp.StatusOK, h.Sequence)
 		s.count(func(st *Stats) { st.EnquiresSeen++ })
 	case smpp.EnquireLinkRespID:
-		s.mu.Lock()
-		if !s.live.answer(h.Sequence, now) {
-			s.stats.Strays++
-		}
-		s.mu.Unlock()
+		s.enquireAnswered(h, pdu, now)
 	case smpp.UnbindID:
 		s.unbindSeen(h.Sequence, now)
 	case smpp.UnbindRespID:
 		s.unbindAnswered(h, now)
 	default:
-		s.unknown(h, now)
+		s.other(h, pdu, at, now)
 	}
+}
+
+// enquireAnswered takes a response to an enquire_link, also one that came after something else had shown that the peer is there.
+func (s *Session) enquireAnswered(h smpp.Header, pdu []byte, now int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.live.mine(h.Sequence) {
+		s.stats.Strays++
+		return
+	}
+	s.live.answer(now)
+	s.congested(congestionOf(pdu))
+}
+
+// congested notes a congestion_state, which 5.0 allows in any response (SMPP 5.0 §4.8.4.18). The lock is held.
+func (s *Session) congested(state int8) {
+	if state >= 0 {
+		s.stats.Congestion = state
+	}
+}
+
+// answered notes that a request of ours other than enquire_link was answered. The lock is held.
+func (s *Session) answered(now int64) {
+	s.live.answer(now)
+	s.active = now
 }
 
 // response notes an answer; settle finds out to what.
@@ -150,6 +174,8 @@ func (s *Session) response(h smpp.Header, pdu []byte, at time.Time, now int64) {
 	}
 	if h.ID != smpp.GenericNackID {
 		o.MessageID, o.Congestion = in.answer.read(pdu)
+	} else if len(pdu) > smpp.HeaderLen {
+		o.Congestion = congestionOf(pdu)
 	}
 	in.outcomes = append(in.outcomes, o)
 	in.keys = append(in.keys, key{h.Sequence, h.ID})
@@ -192,14 +218,14 @@ func (s *Session) match(o *Outcome, k key, now int64) bool {
 	case sl == nil:
 		old, ok := s.win.late.take(k.seq, k.command)
 		if !ok {
-			return s.stray(k, now)
+			return s.stray(o.Status, k, now)
 		}
 		o.Token, o.Took, o.Late = old.token, time.Duration(now-old.at), true
 		s.stats.Late++
 	default:
-		return s.stray(k, now)
+		return s.stray(o.Status, k, now)
 	}
-	s.live.answered = now
+	s.answered(now)
 	if o.Code == Accepted {
 		s.stats.Accepted++
 	} else {
@@ -208,17 +234,21 @@ func (s *Session) match(o *Outcome, k key, now int64) bool {
 	if k.command == smpp.GenericNackID {
 		s.stats.NacksSeen++
 	}
-	if o.Congestion >= 0 {
-		s.stats.Congestion = o.Congestion
-	}
+	s.congested(o.Congestion)
 	return true
 }
 
-// stray counts a response that answers no submit; a generic_nack to our enquire_link or unbind still answers it.
-func (s *Session) stray(k key, now int64) bool {
+// stray counts a response that answers no submit; a generic_nack to something else of ours still answers that. One with
+// sequence number 0 says that the peer could not even read whose it is, and blames nothing: to take it for the only request that
+// is open would sometimes be wrong, and a wrong refusal is a text sent twice. The lock is held.
+func (s *Session) stray(status smpp.Status, k key, now int64) bool {
 	if k.command == smpp.GenericNackID {
 		s.stats.NacksSeen++
-		if s.live.answer(k.seq, now) {
+		if s.live.mine(k.seq) {
+			s.live.answer(now)
+			return false
+		}
+		if s.answerCall(smpp.Header{Length: smpp.HeaderLen, ID: k.command, Status: status, Sequence: k.seq}, nil, now) {
 			return false
 		}
 		if s.state == stateUnbound && k.seq == s.unbindSeq {
@@ -257,25 +287,56 @@ func (s *Session) delivery(h smpp.Header, pdu []byte, at time.Time, now int64) {
 		s.count(func(st *Stats) { st.Malformed++ })
 		return
 	}
-	in.deliveries = append(in.deliveries, Delivery{PDU: pdu, Command: h.ID, Sequence: h.Sequence, At: at})
+	s.note(Delivery{PDU: pdu, Command: h.ID, Sequence: h.Sequence, At: at}, now)
+}
+
+// note keeps a delivery for the end of the read.
+func (s *Session) note(d Delivery, now int64) {
+	in := &s.in
+	in.deliveries = append(in.deliveries, d)
 	if len(in.deliveries) == batchSize {
 		s.settle(now) // A response read before a receipt is handed over before it.
-		s.deliverBatch()
+		s.deliverBatch(now)
 	}
 }
 
-// deliverBatch hands over the noted deliveries.
-func (s *Session) deliverBatch() {
+// deliverBatch puts the noted deliveries into the inbox.
+func (s *Session) deliverBatch(now int64) {
 	in := &s.in
 	if len(in.deliveries) == 0 {
 		return
 	}
+	count := len(in.deliveries) - in.alerts
 	s.mu.Lock()
-	s.owed += len(in.deliveries)
-	s.stats.Deliveries += uint64(len(in.deliveries))
+	s.owed += count
+	s.stats.Deliveries += uint64(count)
+	s.stats.Alerts += uint64(in.alerts)
+	s.active = now
 	s.mu.Unlock()
-	s.handler.Deliveries(in.deliveries)
-	in.deliveries = in.deliveries[:0]
+	if took := s.inbox.put(in.deliveries); took < len(in.deliveries) {
+		s.putOff(in.deliveries[took:])
+	}
+	in.deliveries, in.alerts = in.deliveries[:0], 0
+}
+
+// putOff has the peer send deliveries again for which the handler is too slow.
+func (s *Session) putOff(batch []Delivery) {
+	n := 0
+	for i := range batch {
+		if d := &batch[i]; d.Command != smpp.AlertNotificationID {
+			s.in.answers = appendDeliverResp(s.in.answers, d.Command, d.Sequence, smpp.StatusTemporaryError)
+			n++
+		}
+	}
+	s.mu.Lock()
+	s.owed -= n
+	s.stats.Deliveries -= uint64(n)
+	s.stats.PutOff += uint64(n)
+	first := s.stats.PutOff == uint64(n)
+	s.mu.Unlock()
+	if first {
+		s.log.Warn("the handler is slower than the peer delivers: it is asked to send again", "waiting_octets", maxBacklog)
+	}
 }
 
 // unbindSeen answers the peer's unbind: what is unwritten comes back, and what is written has UnbindTimeout to be answered.
@@ -297,7 +358,7 @@ func (s *Session) unbindAnswered(h smpp.Header, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != stateUnbound {
-		s.stray(key{h.Sequence, h.ID}, now)
+		s.stray(h.Status, key{h.Sequence, h.ID}, now)
 		return
 	}
 	if h.Status != smpp.StatusOK || h.Sequence != s.unbindSeq {
@@ -306,26 +367,29 @@ func (s *Session) unbindAnswered(h smpp.Header, now int64) {
 	s.in.gone, s.in.polite = true, true
 }
 
-// unknown answers a command that is none, or none for an ESME (SMPP 3.4 §4.3.1). Responses and notifications are not answered.
-func (s *Session) unknown(h smpp.Header, now int64) {
-	if h.ID.IsResponse() {
+// other takes what comes seldom: answers to Request, notifications, and commands that are none, or none for an ESME (SMPP 3.4
+// §4.3.1).
+func (s *Session) other(h smpp.Header, pdu []byte, at time.Time, now int64) {
+	switch {
+	case h.ID.IsResponse():
 		s.mu.Lock()
-		s.stray(key{h.Sequence, h.ID}, now)
+		if !isCallResponse(h.ID) || !s.answerCall(h, pdu, now) {
+			s.stray(h.Status, key{h.Sequence, h.ID}, now)
+		}
 		s.mu.Unlock()
-		return
+	case h.ID == smpp.AlertNotificationID:
+		if s.alerted != nil {
+			s.in.alerts++
+			s.note(Delivery{PDU: pdu, Command: h.ID, Sequence: h.Sequence, At: at}, now)
+		}
+	case h.ID == smpp.OutbindID: // It has no response (SMPP 3.4 §4.1.7), and we are bound.
+	case h.ID == smpp.BindReceiverID, h.ID == smpp.BindTransmitterID, h.ID == smpp.BindTransceiverID:
+		s.in.answers = appendHeader(s.in.answers, h.ID.Response(), smpp.StatusAlreadyBound, h.Sequence)
+	default:
+		s.log.Warn("command that is not for us", "command", h.ID, "sequence", h.Sequence)
+		s.nack(smpp.StatusInvCmdID, h.Sequence)
 	}
-	if h.ID == alertNotificationID || h.ID == outbindID {
-		return // Neither has a response (SMPP 3.4 §4.1.7, §4.12).
-	}
-	s.log.Warn("command that is not for us", "command", h.ID, "sequence", h.Sequence)
-	s.nack(smpp.StatusInvCmdID, h.Sequence)
 }
-
-// The two requests of SMPP 3.4 that have no response.
-const (
-	outbindID           smpp.CommandID = 0x0000000B
-	alertNotificationID smpp.CommandID = 0x00000102
-)
 
 // reply queues the answers of this read.
 func (s *Session) reply(now int64) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"fanline/smpp"
@@ -22,13 +23,13 @@ func (s *Session) Run(ctx context.Context) error {
 	defer close(s.ended)
 	stop := context.AfterFunc(ctx, s.kick)
 	defer stop()
-	writer := make(chan struct{})
-	go func() {
-		defer close(writer)
-		s.write()
-	}()
+	var writer, deliverer sync.WaitGroup
+	writer.Go(s.write)
+	deliverer.Go(s.deliver)
 	err := s.read(ctx)
-	s.finish(writer)
+	s.finish(&writer)
+	s.inbox.close()
+	deliverer.Wait()
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
@@ -53,6 +54,7 @@ func (s *Session) read(ctx context.Context) error {
 		n, err := s.conn.Read(s.in.buf[s.in.filled:])
 		now = s.now()
 		timeout := err != nil && errors.Is(err, os.ErrDeadlineExceeded)
+		s.in.dry = timeout && n == 0
 		// A probe that had to wait has shown that there was nothing.
 		quiet = s.in.probing && (timeout || now-before > probeFor/4)
 		if n > 0 {
@@ -77,9 +79,11 @@ func (s *Session) lost(err error) error {
 	switch {
 	case s.in.left:
 		return ErrPeerUnbound
+	case s.in.gone:
+		return s.why // It closes behind its unbind_resp, as it may.
 	case state == stateUnbound && errors.Is(err, io.EOF):
 		s.log.Warn("the peer closed the connection instead of answering unbind")
-		return nil
+		return s.why
 	case writeErr != nil && !errors.Is(writeErr, ErrPeerClosed):
 		return fmt.Errorf("writing: %w", writeErr)
 	}
@@ -96,8 +100,13 @@ func (s *Session) arm(now int64) bool {
 		return false
 	}
 	until := s.due()
+	s.in.sounding = false
 	if s.in.probing {
 		until = now + probeFor
+		// Nothing has come to the socket that TLS has not got: a read that may not wait shows what it holds.
+		if s.in.sounding = s.raw.layered && s.raw.empty(); s.in.sounding {
+			until = now
+		}
 	}
 	if until == s.armed && !s.in.probing {
 		return true
@@ -120,10 +129,14 @@ func (s *Session) due() int64 {
 		return min(s.sweepAt, s.leaveBy)
 	case stateDraining:
 		if s.drainBy != 0 {
-			return min(s.sweepAt, s.live.next(s.done), s.drainBy)
+			return min(s.sweepAt, s.live.next(), s.drainBy)
+		}
+	case stateBound:
+		if s.cfg.InactivityTimeout > 0 {
+			return min(s.sweepAt, s.live.next(), s.active+int64(s.cfg.InactivityTimeout))
 		}
 	}
-	return min(s.sweepAt, s.live.next(s.done))
+	return min(s.sweepAt, s.live.next())
 }
 
 // step hands over what others found, carries an unbind on, and decides about time-outs when one is due. Those wait until
@@ -141,9 +154,9 @@ func (s *Session) step(ctx context.Context, now int64, quiet bool) (end bool, er
 	switch {
 	case s.state == stateDraining:
 		s.drain(now)
-	case s.state == stateUnbound && in.gone:
-		return true, nil
-	case s.state == stateLeaving && s.win.inflight == 0:
+	case s.state == stateUnbound && in.gone && s.owed == 0: // Until then the peer may still want our answers.
+		return true, s.why
+	case s.state == stateLeaving && s.win.inflight == 0 && s.owed == 0:
 		return true, ErrPeerUnbound
 	}
 	if s.due() > now {
@@ -151,7 +164,8 @@ func (s *Session) step(ctx context.Context, now int64, quiet bool) (end bool, er
 		return false, nil
 	}
 	if s.raw.known() {
-		quiet = s.raw.empty() // Of a socket we know better than by a probe, in which the process may have been stopped.
+		// Of a socket we know better than by a probe, in which the process may have been stopped.
+		quiet = in.sounding && in.dry || !s.raw.layered && s.raw.empty()
 	}
 	if !quiet {
 		if in.dueAt == 0 {
@@ -177,26 +191,37 @@ func (s *Session) timeouts(now int64) (end bool, err error) {
 		s.sweepAt = max(next, now+timeout/64+1) // Not for every single one: they are found a sixty-fourth late at most.
 	}
 	switch {
+	case s.state == stateBroken && s.in.gone: // It closed behind its unbind_resp.
+		return true, s.why
 	case s.state == stateBroken && s.in.left:
 		return true, ErrPeerUnbound
 	case s.state == stateBroken:
 		return true, fmt.Errorf("writing: %w", s.writeErr)
 	case s.state == stateLeaving && now >= s.leaveBy:
 		return true, ErrPeerUnbound
+	case s.state == stateUnbound && now >= s.leaveBy && s.in.gone:
+		return true, s.why
 	case s.state == stateUnbound && now >= s.leaveBy:
 		return true, ErrUnbindTimeout
 	case s.state >= stateUnbound:
 		return false, nil
 	}
-	switch s.live.step(now, s.done) {
+	if idle := int64(s.cfg.InactivityTimeout); idle > 0 && s.state == stateBound && now >= s.active+idle {
+		s.state, s.why = stateDraining, ErrInactive
+		s.drain(now)
+		return false, nil
+	}
+	writing := s.begun != s.done
+	switch s.live.step(now, s.done, writing) {
 	case ask:
 		seq := s.win.next()
 		gen := s.out.answer(appendHeader(s.in.answers[:0], smpp.EnquireLinkID, smpp.StatusOK, seq), now)
-		s.live.ask(seq, gen, now)
+		s.live.ask(seq, gen, now, writing)
 		s.stats.EnquiresSent++
 		s.signal()
 	case dead:
-		return true, fmt.Errorf("%w: nothing for %v", ErrSilent, time.Duration(now-s.live.heard).Round(time.Millisecond))
+		return true, fmt.Errorf("%w: no answer to anything for %v, no octet for %v", ErrSilent,
+			time.Duration(now-s.live.answered).Round(time.Millisecond), time.Duration(now-s.live.heard).Round(time.Millisecond))
 	}
 	return false, nil
 }
@@ -204,7 +229,7 @@ func (s *Session) timeouts(now int64) (end bool, err error) {
 // drain sends our unbind once the window is empty and the deliveries are answered. The lock is held.
 func (s *Session) drain(now int64) {
 	if !s.hurry {
-		if s.win.inflight > 0 {
+		if s.win.inflight > 0 || len(s.calls.open) > 0 {
 			s.drainBy = 0
 			return
 		}
@@ -248,7 +273,7 @@ func (s *Session) handBack(now int64) {
 
 // finish ends the writer, closes the connection and returns every submit that is left: NotSent what the kernel never wholly
 // got, Unknown the rest.
-func (s *Session) finish(writer <-chan struct{}) {
+func (s *Session) finish(writer *sync.WaitGroup) {
 	s.mu.Lock()
 	s.state = stateClosed
 	s.stats.BytesIn, s.stats.Reads = s.in.octets, s.in.reads
@@ -262,7 +287,7 @@ func (s *Session) finish(writer <-chan struct{}) {
 	if !flush {
 		_ = s.conn.Close()
 	}
-	<-writer
+	writer.Wait()
 	_ = s.conn.Close() // The reason why the session ended is known already; a second close says nothing new.
 
 	s.mu.Lock()
@@ -273,6 +298,7 @@ func (s *Session) finish(writer <-chan struct{}) {
 			s.stats.Lost++
 		}
 	}
+	s.hangUpAll()
 	s.out = queue{} // What is left are answers that nobody will read.
 	s.mu.Unlock()
 	s.handBack(s.now())

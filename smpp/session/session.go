@@ -56,15 +56,16 @@ type Outcome struct {
 
 // Delivery is a deliver_sm or data_sm of the peer, already found well-formed. It must be answered by Respond, once.
 type Delivery struct {
-	PDU      []byte // the whole PDU; aliases the read buffer until the handler returns
+	PDU      []byte // the whole PDU; its buffer is reused when the handler returns
 	Command  smpp.CommandID
 	Sequence uint32
 	At       time.Time // when it was read
 }
 
-// Handler receives what comes in. Both methods are called by the goroutine in Run only, never at the same time; while
-// they run nothing is read, so they should enqueue and return. Slices and what they point to are reused afterwards.
-// Submit, Respond, Revoke and Inflight may be called from inside.
+// Handler receives what comes in. Each method is called by one goroutine, so never twice at the same time, but Outcomes may run
+// beside Deliveries. While Outcomes runs nothing is read, so it should enqueue and return. Deliveries may take its time, at the price
+// of memory: beyond 4 MB the peer is asked to come again. An answer read before a delivery is handed over before it. Slices and
+// what they point to are reused afterwards. All methods of the session but Run, Unbind and Request may be called from inside.
 type Handler interface {
 	Outcomes(batch []Outcome)
 	Deliveries(batch []Delivery)
@@ -74,13 +75,6 @@ type Handler interface {
 type Item struct {
 	Token uint64 // returned in its Outcome
 	PDU   []byte
-}
-
-// Peer is what the SMSC said of itself in the bind response.
-type Peer struct {
-	SystemID string
-	// InterfaceVersion is sc_interface_version; 0x33 where the peer didn't send it (SMPP 3.4 §5.3.2.25).
-	InterfaceVersion byte
 }
 
 // state says how far the session is from its end; it only grows.
@@ -100,11 +94,14 @@ type Session struct {
 	conn    net.Conn
 	cfg     Config
 	handler Handler
+	alerted AlertHandler // the handler too, if it wants to know
 	log     *slog.Logger
 	began   time.Time // zero of the session's clock
 	peer    Peer
+	version byte // what both sides speak
 	raw     peeker
 	in      reader
+	inbox   inbox
 
 	running atomic.Bool
 	ended   chan struct{} // closed when Run returns
@@ -123,7 +120,10 @@ type Session struct {
 	drainBy   int64 // when unbind goes out although deliveries are unanswered; 0: submits are still in flight
 	leaveBy   int64 // when the session ends although unbind isn't answered, or submits aren't after the peer's
 	unbindSeq uint32
-	owed      int       // deliveries handed to the handler and not answered yet
+	why       error     // of an unbind that nobody asked for
+	active    int64     // when something other than enquire_link was sent or read last
+	calls     callTable // what Request waits for
+	owed      int       // deliveries taken and not answered yet
 	returned  []Outcome // outcomes found outside the reader, on their way to it
 	kicked    bool      // the reader is to look up
 	armed     int64     // read deadline that is set, session clock; 0: none
@@ -138,8 +138,11 @@ type Stats struct {
 	Submits, Accepted, Refused uint64 // taken into the window; answered, Late included
 	TimedOut, Late             uint64 // Unknown by time-out, and answers that came after it
 	NotSent, Lost              uint64 // returned at revocation or end: unsent, and unanswered (Unknown)
-	Invalid                    uint64 // items of Submit that were no submit_sm or data_sm, or had a wrong length
-	Deliveries, Responds       uint64
+	Invalid                    uint64 // items of Submit that must not be sent to this peer: no submit_sm or data_sm, wrong length, not in its version
+	Deliveries, Responds       uint64 // taken for the handler, PutOff not among them; answered by it
+	PutOff                     uint64 // deliveries answered with ESME_RX_T_APPN: too many waited for the handler
+	Alerts                     uint64 // alert_notifications
+	Requests                   uint64 // calls of Request that were sent
 	EnquiresSent, EnquiresSeen uint64
 	Strays                     uint64 // responses that match nothing of ours
 	NacksSent, NacksSeen       uint64
@@ -159,9 +162,6 @@ func (s *Session) Stats() Stats {
 	return st
 }
 
-// Peer returns what the SMSC said of itself.
-func (s *Session) Peer() Peer { return s.peer }
-
 // Inflight returns how many submits have no outcome yet, waiting and written ones together.
 func (s *Session) Inflight() int {
 	s.mu.Lock()
@@ -171,7 +171,8 @@ func (s *Session) Inflight() int {
 
 // Submit takes as many items, from the first, as the window has room for, and returns their number; it never blocks. It
 // takes none once the session is ending, and none on a receiver bind. An item that is not one whole submit_sm or data_sm
-// would corrupt the stream: it is taken and comes back as Refused with ESME_RINVCMDLEN or ESME_RINVCMDID, unsent.
+// would corrupt the stream: it is taken and comes back as Refused with ESME_RINVCMDLEN or ESME_RINVCMDID, unsent; so does, with
+// ESME_ROPTPARNOTALLWD, a data_sm or a TLV for a peer that speaks 3.3.
 func (s *Session) Submit(items []Item) (n int) {
 	if len(items) == 0 || s.cfg.Kind == smpp.BindReceiverID {
 		return 0
@@ -185,7 +186,7 @@ func (s *Session) Submit(items []Item) (n int) {
 	for n < len(items) && !s.win.full() {
 		it := &items[n]
 		n++
-		if status := checkItem(it.PDU); status != smpp.StatusOK {
+		if status := s.checkItem(it.PDU); status != smpp.StatusOK {
 			s.stats.Invalid++
 			s.giveBack(Outcome{Token: it.Token, Code: Refused, Status: status})
 			continue
@@ -194,6 +195,7 @@ func (s *Session) Submit(items []Item) (n int) {
 		s.stats.Submits++
 		s.out.put(c, it.PDU, s.win.open(it.Token, command(it.PDU).Response(), c.gen, now))
 	}
+	s.active = now
 	wake := s.wake()
 	s.mu.Unlock()
 	if wake {
@@ -203,12 +205,15 @@ func (s *Session) Submit(items []Item) (n int) {
 }
 
 // checkItem returns what is wrong with a PDU that is to be sent.
-func checkItem(pdu []byte) smpp.Status {
+func (s *Session) checkItem(pdu []byte) smpp.Status {
 	if len(pdu) < smpp.HeaderLen || len(pdu) > smpp.MaxPDU || int(binary.BigEndian.Uint32(pdu)) != len(pdu) {
 		return smpp.StatusInvCmdLen
 	}
 	if id := command(pdu); id != smpp.SubmitSMID && id != smpp.DataSMID {
 		return smpp.StatusInvCmdID
+	}
+	if s.version < smpp.Version34 && needs34(pdu) {
+		return statusOptionNotAllowed
 	}
 	return smpp.StatusOK
 }
@@ -249,7 +254,7 @@ func (s *Session) RespondAll(responses []Response) {
 	}
 	s.stats.Responds += uint64(len(responses))
 	s.owed = max(0, s.owed-len(responses))
-	if s.owed == 0 && s.state == stateDraining {
+	if s.owed == 0 && s.state != stateBound {
 		s.lookUp()
 	}
 	wake := s.wake()

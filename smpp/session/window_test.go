@@ -286,29 +286,48 @@ func FuzzSubmitAnswer(f *testing.F) {
 func TestLivenessAsksWhenNothingIsAnsweredAndGivesUpInTime(t *testing.T) {
 	const sec = int64(time.Second)
 	l := liveness{interval: 30 * sec, response: 10 * sec}
-	if got := l.next(0); got != 30*sec {
+	if got := l.next(); got != 30*sec {
 		t.Fatalf("next %v", time.Duration(got))
 	}
-	if got := l.step(30*sec, 0); got != ask {
+	if got := l.step(30*sec, 0, false); got != ask {
 		t.Fatalf("at 30 s: %v, want to ask", got)
 	}
-	l.ask(5, 1, 30*sec)
-	if got := l.next(0); got != never {
-		t.Errorf("a question that isn't written is due at %v", time.Duration(got))
+	l.ask(5, 1, 30*sec, false)
+	l.written(1, 31*sec)
+	if got := l.next(); got != 41*sec {
+		t.Errorf("due at %v, want 41s: the time counts from the write", time.Duration(got))
 	}
-	l.written(1, 33*sec)
-	if got := l.next(1); got != 43*sec {
-		t.Errorf("due at %v, want 43s: the time counts from the write", time.Duration(got))
+	if l.mine(4) || !l.mine(5) {
+		t.Error("a question is known by its number")
 	}
-	if l.answer(4, 34*sec) || !l.answer(5, 34*sec) || l.answer(5, 34*sec) {
-		t.Error("a question is answered once, by its number")
-	}
-	if got := l.next(1); got != 64*sec {
+	l.answer(34 * sec) // To a submit, say.
+	if got := l.next(); got != 64*sec {
 		t.Errorf("next question at %v, want 64s", time.Duration(got))
 	}
-	l.ask(6, 2, 64*sec)
-	l.heard = 63 * sec
-	if got := l.step(74*sec, 2); got != dead {
-		t.Errorf("silent since the question: %v, want dead", got)
+	if !l.mine(5) {
+		t.Error("the answer to a question that is settled is still ours")
+	}
+	l.ask(6, 2, 64*sec, false)
+	l.heard = 73 * sec
+	if got := l.step(74*sec, 2, false); got != dead {
+		t.Errorf("unanswered: %v, want dead, whatever else was heard", got)
+	}
+}
+
+func TestPeerThatReadsNothingWinsNoTimeByIt(t *testing.T) {
+	const sec = int64(time.Second)
+	l := liveness{interval: 30 * sec, response: 10 * sec}
+	l.ask(5, 2, 30*sec, true) // A write is held up, so the question waits.
+	l.written(2, 38*sec)
+	if got := l.next(); got != 40*sec {
+		t.Errorf("due at %v, want 40s", time.Duration(got))
+	}
+	l.ask(6, 3, 50*sec, true)
+	if got := l.step(60*sec, 2, true); got != dead {
+		t.Errorf("the question is still unwritten because of the peer: %v, want dead", got)
+	}
+	l.ask(7, 3, 70*sec, false)
+	if got := l.step(80*sec, 2, false); got != alive || l.next() != 90*sec {
+		t.Errorf("the question is still unwritten because of us: %v, next %v", got, time.Duration(l.next()))
 	}
 }

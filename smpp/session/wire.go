@@ -39,7 +39,7 @@ type answerReader struct {
 // read returns the id and the congestion_state (-1 without one) of a whole response. A body that is nothing but an id, as
 // nearly all are, is not sent through the decoder. The header decides what became of the submit, so a body that cannot be
 // decoded is no error: it only has no id.
-func (a *answerReader) read(pdu []byte) (id []byte, congestion int8) {
+func (a *answerReader) read(pdu []byte) (id []byte, state int8) {
 	body := pdu[smpp.HeaderLen:]
 	if len(body) == 0 {
 		return nil, -1
@@ -55,11 +55,30 @@ func (a *answerReader) read(pdu []byte) (id []byte, congestion int8) {
 	if _, err := smpp.DecodeInto(pdu, p); err != nil {
 		return nil, -1
 	}
-	congestion = -1
+	state = -1
 	if v, ok := options.Uint(smpp.TagCongestionState); ok {
-		congestion = int8(min(v, 127))
+		state = congestion(v)
 	}
-	return unsafe.Slice(unsafe.StringData(*text), len(*text)), congestion // The text aliases pdu, as the caller wants it.
+	return unsafe.Slice(unsafe.StringData(*text), len(*text)), state // The text aliases pdu, as the caller wants it.
+}
+
+// congestion returns a congestion_state as it is kept.
+func congestion(v uint32) int8 { return int8(min(v, 127)) }
+
+// congestionOf returns the congestion_state in the TLVs of a response that has nothing before them, as enquire_link_resp; -1 without one.
+func congestionOf(pdu []byte) int8 {
+	state := int8(-1)
+	for rest := pdu[smpp.HeaderLen:]; len(rest) >= 4; {
+		n := int(binary.BigEndian.Uint16(rest[2:]))
+		if len(rest) < 4+n {
+			break
+		}
+		if smpp.Tag(binary.BigEndian.Uint16(rest)) == smpp.TagCongestionState && n == 1 {
+			state = congestion(uint32(rest[4]))
+		}
+		rest = rest[4+n:]
+	}
+	return state
 }
 
 // sequence reads a PDU's sequence number.
