@@ -61,6 +61,7 @@ type conn struct {
 	owed      []delivery
 	away      []delivery // owed on another bind
 	acks      []ackRecord
+	echoes    []*inbound // replies of phones to the submits of this read
 	submit    submitRecord
 	sm        smpp.SubmitSM
 	data      smpp.DataSM
@@ -279,6 +280,7 @@ func (c *conn) flush() bool {
 		return false
 	}
 	c.settle()
+	c.oweEchoes()
 	c.seen.submits.Add(c.counts.sum())
 	c.s.stats.add(&c.counts)
 	if len(c.replies) > 0 {

@@ -169,6 +169,7 @@ type Stats struct {
 	Owed           int64  `json:"owed"`             // receipts and texts not done with
 	ProtocolErrors int64  `json:"protocol_errors"`  // PDUs that made no sense
 	Faults         int64  `json:"faults_dropped"`   // connections dropped by the scenario's faults
+	RepliesDropped int64  `json:"replies_dropped"`  // of phones, for want of room
 	LogBytes       int64  `json:"log_bytes_approx"` // whole log
 }
 
@@ -179,7 +180,7 @@ func (s *server) serveStats(w http.ResponseWriter, _ *http.Request) {
 		Throttled: s.stats.throttled.Load(), Refused: s.stats.refused.Load(), Delivers: s.stats.receipts.Load(),
 		ReceiptsAcked: s.stats.receiptsAcked.Load(), Texts: s.stats.texts.Load(), TextsAcked: s.stats.textsAcked.Load(),
 		Owed: s.pending.Load(), ProtocolErrors: s.stats.protocolErrors.Load(), Faults: s.stats.droppedByFaults.Load(),
-		LogBytes: s.log.bytes(),
+		RepliesDropped: s.traffic.dropped.Load(), LogBytes: s.log.bytes(),
 	})
 }
 

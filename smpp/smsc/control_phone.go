@@ -1,7 +1,6 @@
 package smsc
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,10 +10,12 @@ import (
 
 // TextRequest is the body of POST /mo.
 type TextRequest struct {
-	From string `json:"from"` // the phone
-	To   string `json:"to"`   // the number
-	Text string `json:"text"`
-	Wait string `json:"wait,omitempty"` // a duration: until all parts are answered, at most a minute
+	From   string `json:"from"` // the phone
+	To     string `json:"to"`   // the number
+	Text   string `json:"text"`
+	Octets string `json:"octets_hex,omitempty"` // in place of a text: octets as they are
+	Wait   string `json:"wait,omitempty"`       // a duration: until all parts are answered, at most a minute
+	Manner
 }
 
 // TextResult answers POST /mo.
@@ -29,21 +30,15 @@ type TextResult struct {
 
 func (s *server) serveText(w http.ResponseWriter, r *http.Request) {
 	var q TextRequest
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
-		httpError(w, http.StatusBadRequest, fmt.Errorf("body: %w", err))
+	if !readJSON(w, r, &q) {
 		return
 	}
-	var wait time.Duration
-	if q.Wait != "" {
-		var err error
-		if wait, err = time.ParseDuration(q.Wait); err != nil || wait < 0 || wait > waitFor {
-			httpError(w, http.StatusBadRequest, fmt.Errorf("wait %q: want a duration of at most %s", q.Wait, waitFor))
-			return
-		}
+	wait, err := parseWait(q.Wait)
+	if err != nil {
+		httpError(w, http.StatusBadRequest, err)
+		return
 	}
-	x, err := s.inject(q.From, q.To, q.Text)
+	x, err := s.inject(&q)
 	switch {
 	case errors.Is(err, errNoNumber):
 		httpError(w, http.StatusNotFound, err)

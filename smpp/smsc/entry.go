@@ -60,7 +60,8 @@ type Entry struct {
 	Stat                      Stat         // of a receipt; of a submit: what its receipt will say
 	Lost, Duplicate, Unwanted bool         // of a submit: its receipt gets lost, comes twice, is not sent because it was not asked for
 	Unanswered                bool         // of a submit: accepted, and by a fault never answered
-	DelayMillis               uint32       // of a submit: it comes to its end so long after it, and its receipt is due
+	DelayMillis               uint32       // of a submit: it comes to its end so long after it, and its receipt is due; of a text taken in: itself
+	Form                      TextForm     // of a text from a phone
 	Again                     bool         // of a receipt or reply: not the first sending
 	Text                      string       // of an event: remote address or reason; of KindStart: version
 

@@ -2,6 +2,7 @@ package smsc
 
 import (
 	"fmt"
+	"slices"
 )
 
 // floodPhones is the first of the phones that a flood comes from.
@@ -14,47 +15,23 @@ func (s *server) flood(a *account, f *fault) {
 		s.logger.Warn("flood: the account has no such number", "account", a.config.SystemID)
 		return
 	}
-	at := s.now()
-	var b block
 	texts := make([]*inbound, 0, f.count)
 	for i := range f.count {
 		x := &inbound{
-			id: s.nextID.Add(1), account: a, number: n, phone: fmt.Sprint(floodPhones + i), done: make(chan struct{}),
+			id: s.nextID.Add(1), account: a, number: n, phone: fmt.Sprint(floodPhones + i), kind: typeE164,
 			parts: []inboundPart{{octets: fmt.Appendf(nil, "flood %d", i)}}, left: 1,
 		}
 		texts = append(texts, x)
 	}
-	s.texts.mu.Lock()
-	full := len(s.texts.byID)+len(texts) > textsMax
-	s.texts.mu.Unlock()
-	if full {
+	if s.texts.owed()+len(texts) > textsMax {
 		s.logger.Warn("flood: too many texts are owed already")
 		return
 	}
-	var batch []delivery
-	for i, x := range texts {
-		if i%floodBlock == 0 {
-			b.reset(0, a.config.SystemID, at.micros)
+	for batch := range slices.Chunk(texts, floodBlock) {
+		if s.takeIn(batch, nil) != nil {
+			return // It ended the simulator.
 		}
-		b.text(recQueued, x.record(0, 0, false))
-		if i%floodBlock == floodBlock-1 || i == len(texts)-1 {
-			if err := s.log.write(&b); err != nil {
-				s.fail(err)
-				return
-			}
-		}
-		batch = append(batch, delivery{id: x.id, due: at.ms, flags: deliverText})
 	}
-	if err := s.log.flush(); err != nil {
-		s.fail(err)
-		return
-	}
-	for _, x := range texts {
-		s.texts.put(x)
-	}
-	s.stats.texts.Add(int64(len(texts)))
-	s.pending.Add(int64(len(batch)))
-	a.deliver(batch, at.ms)
 }
 
 // floodBlock is how many texts share a block of the log.

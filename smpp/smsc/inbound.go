@@ -1,13 +1,14 @@
 package smsc
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
 	"fanline/smpp"
-	"fanline/smpp/text"
 )
 
 // inbound is a text from a phone on its way to a number.
@@ -15,20 +16,28 @@ type inbound struct {
 	id      uint64
 	account *account
 	number  *number
-	phone   string
+	phone   string // as it is written on the wire
+	kind    byte   // packed TON and NPI of that
 	dcs     byte
 	esm     byte
+	form    TextForm
+	ref     uint16 // of the parts
+	again   bool   // a duplicate of the one before
+	spread  bool   // each part on another bind
+	tlvs    smpp.Options
 	parts   []inboundPart
-	left    int // parts not answered yet
+	order   []int // of parts that are due at the same time; nil: as they are
+	left    int   // parts not answered yet
 
 	sent, acked int64 // microseconds: first part first sent, last part answered
 	status      smpp.Status
-	done        chan struct{} // closed when all parts are answered
+	done        chan struct{} // closed when all parts are answered; nil: nobody waits
 }
 
 type inboundPart struct {
 	udh, octets []byte
-	done        bool
+	delayMs     uint32 // from when it was taken in
+	done        bool   // or it never comes
 }
 
 // textTable holds the texts that were not all answered yet.
@@ -37,14 +46,26 @@ type textTable struct {
 	byID map[uint64]*inbound
 }
 
-func (t *textTable) put(x *inbound) {
+func (t *textTable) put(texts []*inbound) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byID == nil {
 		t.byID = map[uint64]*inbound{}
 	}
-	t.byID[x.id] = x
+	for _, x := range texts {
+		t.byID[x.id] = x
+	}
 }
+
+// owed is how many texts are on their way.
+func (t *textTable) owed() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.byID)
+}
+
+// full says that no more are taken.
+func (t *textTable) full() bool { return t.owed() >= textsMax }
 
 // textsMax bounds the texts owed at once.
 const textsMax = 1 << 20
@@ -57,31 +78,108 @@ var (
 
 // inject takes a text from a phone, writes it to the log, and hands it to a bind that receives for the number, now or
 // when there is one.
-func (s *server) inject(from, to, body string) (*inbound, error) {
-	phone := canonicalPhone(from)
+func (s *server) inject(q *TextRequest) (*inbound, error) {
+	phone := canonicalPhone(q.From)
 	if parsePhone([]byte(phone)) == 0 {
 		return nil, fmt.Errorf("from %w", errPhone)
 	}
-	n := s.findNumber(canonicalPhone(to))
+	n := s.findNumber(canonicalPhone(q.To))
 	if n == nil {
-		return nil, fmt.Errorf("to %s: %w", to, errNoNumber)
+		return nil, fmt.Errorf("to %s: %w", q.To, errNoNumber)
 	}
-	x := &inbound{id: s.nextID.Add(1), account: n.account, number: n, phone: phone, done: make(chan struct{})}
-	if err := x.encode(body); err != nil {
+	m, err := q.Manner.compile()
+	if err != nil {
 		return nil, err
 	}
-	s.texts.mu.Lock()
-	full := len(s.texts.byID) >= textsMax
-	s.texts.mu.Unlock()
-	if full {
+	var raw []byte
+	if q.Octets != "" {
+		if raw, err = hex.DecodeString(q.Octets); err != nil || q.Text != "" {
+			return nil, errors.New("octets_hex: want octets in hex, and no text beside them")
+		}
+	}
+	x, err := s.newInbound(n, phone, q.Text, raw, &m)
+	if err != nil {
+		return nil, err
+	}
+	x.done = make(chan struct{})
+	chance := rng{mix64(s.plan().seed ^ x.id)}
+	batch := []*inbound{x}
+	if twin := s.arrange(x, &m, &chance, 0); twin != nil {
+		batch = append(batch, twin)
+	}
+	if s.texts.full() {
 		return nil, errFull
 	}
-	at := s.now()
 	s.watch.add(phone)
+	return x, s.takeIn(batch, nil)
+}
+
+// newInbound encodes a text.
+func (s *server) newInbound(n *number, phone, body string, raw []byte, m *manner) (*inbound, error) {
+	x := &inbound{id: s.nextID.Add(1), account: n.account, number: n}
+	x.kind, x.phone = m.written(phone)
+	return x, x.encode(body, raw, m)
+}
+
+// arrange says when each part comes, so long from now and in what order, whether one gets lost, and makes the second of
+// a text that comes twice.
+func (s *server) arrange(x *inbound, m *manner, chance *rng, fromMs uint32) (twin *inbound) {
+	if len(x.parts) > 1 && m.order != orderAscending {
+		x.order = make([]int, len(x.parts))
+		for i := range x.order {
+			x.order[i] = len(x.order) - 1 - i
+			if m.order == orderRandom {
+				j := chance.below(uint64(i + 1))
+				x.order[i] = x.order[j]
+				x.order[j] = i
+			}
+		}
+	}
+	for turn := range x.parts {
+		x.parts[x.inTurn(turn)].delayMs = fromMs + uint32(turn)*m.gapMs
+	}
+	if len(x.parts) > 1 && chance.hits(m.lose) {
+		x.parts[chance.below(uint64(len(x.parts)))].done = true
+		x.left--
+	}
+	if !chance.hits(m.duplicate) {
+		return nil
+	}
+	twin = new(inbound)
+	*twin = *x
+	twin.id, twin.again, twin.parts, twin.done = s.nextID.Add(1), true, slices.Clone(x.parts), nil
+	for i := range twin.parts {
+		twin.parts[i].delayMs += m.afterMs
+	}
+	return twin
+}
+
+// inTurn is the part that goes at a turn.
+func (x *inbound) inTurn(turn int) int {
+	if x.order == nil {
+		return turn
+	}
+	return x.order[turn]
+}
+
+// takeIn writes texts to the log, with a note behind them, and then owes them.
+func (s *server) takeIn(batch []*inbound, note func(*block)) error {
+	at := s.now()
 	var b block
-	b.reset(0, n.account.config.SystemID, at.micros)
-	for i := range x.parts {
-		b.text(recQueued, x.record(i, 0, false))
+	var of *account
+	for _, x := range batch {
+		if x.account != of {
+			if err := s.log.write(&b); err != nil {
+				s.fail(err)
+				return err
+			}
+			of = x.account
+			b.reset(0, of.config.SystemID, at.micros)
+		}
+		b.queued(x)
+	}
+	if note != nil {
+		note(&b)
 	}
 	err := s.log.write(&b)
 	if err == nil {
@@ -89,62 +187,86 @@ func (s *server) inject(from, to, body string) (*inbound, error) {
 	}
 	if err != nil {
 		s.fail(err)
-		return nil, err
-	}
-	s.stats.texts.Add(1)
-	s.owe(x, at.ms)
-	return x, nil
-}
-
-// encode makes the parts; a text without any character is one empty part.
-func (x *inbound) encode(body string) error {
-	var m text.Message
-	if err := m.Split(body, byte(x.id)); err != nil {
 		return err
 	}
-	x.esm, x.dcs = m.ESMClass(), m.DataCoding()
-	for _, p := range m.Parts {
-		part := inboundPart{octets: slices.Clone(p.Data)}
-		if x.esm&smpp.ESMUDHI != 0 {
-			n := 1 + int(p.Data[0])
-			part.udh, part.octets = part.octets[:n:n], part.octets[n:]
-		}
-		x.parts = append(x.parts, part)
-	}
-	if len(x.parts) == 0 {
-		x.parts = []inboundPart{{}}
-	}
-	x.left = len(x.parts)
+	s.stats.texts.Add(int64(len(batch)))
+	s.owe(batch, at.ms)
 	return nil
 }
 
-// owe hands over the parts that were not answered yet.
-func (s *server) owe(x *inbound, nowMs uint32) {
-	s.texts.put(x)
-	var batch []delivery
+// queued records a text that was taken in, a record for each part that will come.
+func (b *block) queued(x *inbound) {
 	for i := range x.parts {
 		if !x.parts[i].done {
-			batch = append(batch, delivery{id: x.id, due: nowMs, number: uint16(i), flags: deliverText})
+			b.text(recQueued, x.record(i, 0, false))
 		}
 	}
-	s.pending.Add(int64(len(batch)))
-	x.account.deliver(batch, nowMs)
 }
 
-func (s *server) findNumber(addr string) *number {
-	for _, n := range s.numbers.all() {
-		if n.addr == addr {
-			return n
+// oweMany is how many deliveries go to one bind before it is the next one's turn.
+const oweMany = 64
+
+// owe hands over the parts that were not answered yet, each when its time comes.
+func (s *server) owe(texts []*inbound, nowMs uint32) {
+	s.texts.put(texts)
+	var batch []delivery
+	of := texts[0].account
+	flush := func() {
+		s.pending.Add(int64(len(batch)))
+		of.deliver(batch, nowMs)
+		batch = batch[:0]
+	}
+	for _, x := range texts {
+		if x.account != of {
+			flush()
+			of = x.account
+		}
+		for turn := range x.parts {
+			i := x.inTurn(turn)
+			if x.parts[i].done {
+				continue
+			}
+			batch = append(batch, delivery{id: x.id, due: nowMs + x.parts[i].delayMs, number: uint16(i), flags: deliverText})
+			if x.spread || len(batch) >= oweMany {
+				flush()
+			}
 		}
 	}
-	return nil
+	flush()
+}
+
+// findNumber finds whose number it is: the account that lists it, or else the first by name that may use any and be
+// sent texts; nil when there is none.
+func (s *server) findNumber(addr string) *number {
+	var last *number
+	for _, n := range s.numbers.all() {
+		if n.addr == addr && n.account.mayReceive() {
+			return n
+		}
+		if n.addr == addr {
+			last = n
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.accounts)) {
+		a := s.accounts[name]
+		if a.any != nil && a.mayReceive() {
+			return s.number(a, addr)
+		}
+	}
+	return last
+}
+
+// mayReceive says whether a bind of the account could be sent deliver_sm.
+func (a *account) mayReceive() bool {
+	return slices.Contains(a.kinds, smpp.BindReceiverID) || slices.Contains(a.kinds, smpp.BindTransceiverID)
 }
 
 // record is a part as the log keeps it.
 func (x *inbound) record(part int, seq uint32, again bool) *textRecord {
 	return &textRecord{
-		id: x.id, seq: seq, phone: typedAddress(typeE164, x.phone), number: x.number.typed, esm: x.esm, dcs: x.dcs,
+		id: x.id, seq: seq, phone: typedAddress(x.kind, x.phone), number: x.number.typed, esm: x.esm, dcs: x.dcs,
 		udh: x.parts[part].udh, octets: x.parts[part].octets, parts: byte(len(x.parts)), part: byte(part + 1), again: again,
+		form: x.form, ref: x.ref, twin: x.again, delayMs: x.parts[part].delayMs, tlvs: x.tlvs,
 	}
 }
 
@@ -159,19 +281,24 @@ func (s *server) appendText(dst []byte, b *block, seq uint32, d delivery, again 
 	if x.sent == 0 {
 		x.sent = micros
 	}
-	p := &x.parts[d.number]
 	b.text(recReply, x.record(int(d.number), seq, again))
-	sm := &smpp.DeliverSM{
-		Source:      smpp.Address{TON: smpp.TONInternational, NPI: smpp.NPIISDN, Addr: x.phone},
-		Destination: x.number.address(),
-		ESMClass:    x.esm, DataCoding: x.dcs, ShortMessage: append(slices.Clone(p.udh), p.octets...),
-	}
-	out, err := smpp.Append(dst, smpp.StatusOK, seq, sm)
+	out, err := smpp.Append(dst, smpp.StatusOK, seq, x.pdu(int(d.number)))
 	if err != nil {
 		s.logger.Error("simulator can't encode a text", "error", err)
 		return dst
 	}
 	return out
+}
+
+// pdu is a part as it goes out.
+func (x *inbound) pdu(part int) *smpp.DeliverSM {
+	sm := &smpp.DeliverSM{Destination: x.number.address(), ESMClass: x.esm, DataCoding: x.dcs, Options: x.options(part)}
+	sm.Source.TON, sm.Source.NPI = unpackType(x.kind)
+	sm.Source.Addr = x.phone
+	if p := &x.parts[part]; x.form != formPayload {
+		sm.ShortMessage = slices.Concat(p.udh, p.octets)
+	}
+	return sm
 }
 
 // ackedText is the answer to one part.
@@ -197,6 +324,8 @@ func (s *server) textAcked(a ackedText, micros int64) {
 		x.acked = micros
 		s.stats.textsAcked.Add(1)
 		delete(s.texts.byID, a.id)
-		close(x.done)
+		if x.done != nil {
+			close(x.done)
+		}
 	}
 }

@@ -26,7 +26,8 @@ const (
 const (
 	delDest    = 1 << 0 // phone with its types as it came
 	delAgain   = 1 << 1
-	delMore    = 1 << 2 // an octet follows: how the receipt is written
+	delMore    = 1 << 2 // more follows: how the receipt is written; of a text its form, reference, delay and TLVs
+	formTwin   = 1 << 7 // of a text's form: a duplicate
 	ackRefused = 1 << 0
 )
 
@@ -133,6 +134,16 @@ type textRecord struct {
 	udh, octets []byte
 	parts, part byte
 	again       bool
+	form        TextForm
+	ref         uint16
+	twin        bool   // a duplicate of the text before
+	delayMs     uint32 // of one taken in: when it is due, from then on
+	tlvs        []byte
+}
+
+// more says whether a text has what most don't.
+func (r *textRecord) more() bool {
+	return r.form != formShort || r.twin || r.delayMs > 0 || len(r.tlvs) > 0
 }
 
 // text records a reply about to be written, or (recQueued) one that was taken in.
@@ -143,7 +154,20 @@ func (b *block) text(kind byte, r *textRecord) {
 	if r.again {
 		flags |= delAgain
 	}
+	if r.more() {
+		flags |= delMore
+	}
 	dst := append(b.buf, kind, flags)
+	if flags&delMore != 0 {
+		form := byte(r.form)
+		if r.twin {
+			form |= formTwin
+		}
+		dst = append(dst, form)
+		dst = binary.AppendUvarint(dst, uint64(r.ref))
+		dst = binary.AppendUvarint(dst, uint64(r.delayMs))
+		dst = appendBytes(dst, r.tlvs)
+	}
 	dst = appendDelta32(dst, r.seq, &b.seq)
 	dst = b.appendID(dst, r.id)
 	dst, _ = b.appendSource(dst, r.number)

@@ -399,7 +399,14 @@ func (d *decoder) text(kind byte) {
 	if kind == recQueued {
 		e.Kind, e.Command, e.In = KindQueued, "queued", true
 	}
-	e.Again = d.octet()&delAgain != 0
+	flags := d.octet()
+	e.Again = flags&delAgain != 0
+	if flags&delMore != 0 {
+		form := d.octet()
+		e.Form, e.Duplicate = TextForm(form&^formTwin), form&formTwin != 0
+		e.Ref, e.DelayMillis = uint16(d.uvarint()), uint32(d.uvarint())
+		e.TLVs = smpp.Options(d.bytes())
+	}
 	e.Seq = d.delta32(&d.seq)
 	e.MessageID = d.nextID()
 	e.Destination, e.DestType, _ = d.source()

@@ -31,6 +31,8 @@ type jsonLine struct {
 	Key         string    `json:"key,omitempty"`
 	TLVs        []jsonTLV `json:"tlvs,omitempty"`
 	Coding      *int      `json:"data_coding,omitempty"`
+	Form        string    `json:"form,omitempty"`       // of a text from a phone: sar, payload
+	Duplicate   bool      `json:"duplicate,omitempty"`  // of a text from a phone: the same came before
 	Again       bool      `json:"again,omitempty"`      // a deliver_sm sent before
 	Lost        bool      `json:"lost,omitempty"`       // of a submit: the receipt will not come
 	Unanswered  bool      `json:"unanswered,omitempty"` // of a submit: a fault kept the answer
@@ -145,6 +147,11 @@ func lineOf(e *Entry) *jsonLine {
 		}
 		l.Stat = "" // what the receipt will say stands with the receipt
 		l.TLVs = tlvLines(e)
+	case KindReply, KindQueued:
+		l.Form, l.Duplicate = e.Form.String(), e.Duplicate
+		if len(e.TLVs) > 0 {
+			l.TLVs = tlvLines(e)
+		}
 	case KindDeliverResp, KindEvent:
 		l.Status = e.Status.String()
 	}

@@ -32,6 +32,7 @@ type recovery struct {
 	receipts map[changed]owedReceipt
 	texts    map[uint64]*recoveredText
 	inFlight map[sentUnder]sentPartOf
+	traffic  map[string]progress
 	lastID   uint64
 	lastConn uint32
 }
@@ -45,7 +46,12 @@ type sentPartOf struct {
 
 type recoveredText struct {
 	account, number, phone string
-	esm, dcs               byte
+	kind, esm, dcs         byte
+	form                   TextForm
+	ref                    uint16
+	twin                   bool
+	tlvs                   smpp.Options
+	micros                 int64 // when it was taken in
 	parts                  []inboundPart
 }
 
@@ -56,7 +62,7 @@ func (s *server) restore(dir string) error {
 		return err
 	}
 	d := decoder{}
-	r := &recovery{s: s, d: &d, receipts: map[changed]owedReceipt{}, texts: map[uint64]*recoveredText{}, inFlight: map[sentUnder]sentPartOf{}}
+	r := &recovery{s: s, d: &d, receipts: map[changed]owedReceipt{}, texts: map[uint64]*recoveredText{}, inFlight: map[sentUnder]sentPartOf{}, traffic: map[string]progress{}}
 	for i, seg := range segs {
 		if r.segment, err = segmentNumber(seg); err != nil {
 			return err
@@ -115,12 +121,11 @@ func (r *recovery) entry(e *Entry) error {
 		}
 	case KindQueued:
 		r.lastID = max(r.lastID, e.MessageID)
-		x := r.texts[e.MessageID]
-		if x == nil {
-			x = &recoveredText{account: e.Account, number: e.Destination, phone: e.Source, esm: e.ESMClass, dcs: e.DataCoding}
-			r.texts[e.MessageID] = x
+		r.text(e)
+	case KindEvent:
+		if name, p, ok := parseProgress(e.Text); ok && e.Command == CommandTraffic {
+			r.traffic[name] = p
 		}
-		x.parts = append(x.parts, inboundPart{udh: slices.Clone(e.UDH), octets: slices.Clone(e.Octets)})
 	case KindReceipt:
 		r.inFlight[sentUnder{e.Conn, e.Seq}] = sentPartOf{id: e.MessageID, to: parsePhone([]byte(e.Source)), before: e.Intermediate}
 	case KindReply:
@@ -163,6 +168,25 @@ func (r *recovery) operation(e *Entry) {
 			o.d.submitted = uint32(e.Micros / 1_000_000)
 		}
 		r.receipts[k] = o
+	}
+}
+
+// text keeps a part that was taken in. Parts that never come were never taken in.
+func (r *recovery) text(e *Entry) {
+	x := r.texts[e.MessageID]
+	if x == nil {
+		x = &recoveredText{
+			account: e.Account, number: e.Destination, phone: e.Source, kind: e.SourceType, esm: e.ESMClass, dcs: e.DataCoding,
+			form: e.Form, ref: e.Ref, twin: e.Duplicate, tlvs: slices.Clone(e.TLVs), micros: e.Micros,
+			parts: make([]inboundPart, max(e.Parts, 1)),
+		}
+		for i := range x.parts {
+			x.parts[i].done = true
+		}
+		r.texts[e.MessageID] = x
+	}
+	if i := int(e.Part) - 1; i >= 0 && i < len(x.parts) {
+		x.parts[i] = inboundPart{udh: slices.Clone(e.UDH), octets: slices.Clone(e.Octets), delayMs: e.DelayMillis}
 	}
 }
 
@@ -232,6 +256,7 @@ func (s *server) takeUp(r *recovery) {
 		s.nextID.Store(r.lastID)
 	}
 	s.nextConn.Store(r.lastConn)
+	s.traffic.before = r.traffic
 	now := s.now()
 	gone := 0
 	batches := map[*account][]delivery{}
@@ -248,7 +273,7 @@ func (s *server) takeUp(r *recovery) {
 		s.pending.Add(int64(len(batch)))
 		a.deliver(batch, now.ms)
 	}
-	gone += s.takeUpTexts(r, now.ms)
+	gone += s.takeUpTexts(r, now)
 	if gone > 0 {
 		s.logger.Warn("receipts or texts owed to accounts or numbers that are not configured any more were dropped", "count", gone)
 	}
@@ -275,7 +300,8 @@ func (s *server) owedAgain(o owedReceipt, n *number, now moment) (out []delivery
 	return out
 }
 
-func (s *server) takeUpTexts(r *recovery, nowMs uint32) (gone int) {
+func (s *server) takeUpTexts(r *recovery, now moment) (gone int) {
+	var owed []*inbound
 	ids := make([]uint64, 0, len(r.texts))
 	for id := range r.texts {
 		ids = append(ids, id)
@@ -288,14 +314,22 @@ func (s *server) takeUpTexts(r *recovery, nowMs uint32) (gone int) {
 			gone++
 			continue
 		}
-		x := &inbound{id: id, account: a, number: n, phone: t.phone, esm: t.esm, dcs: t.dcs, parts: t.parts, done: make(chan struct{})}
-		for _, p := range x.parts {
+		x := &inbound{
+			id: id, account: a, number: n, phone: t.phone, kind: t.kind, esm: t.esm, dcs: t.dcs, form: t.form, ref: t.ref,
+			again: t.twin, tlvs: t.tlvs, parts: t.parts,
+		}
+		since := max(now.micros-t.micros, 0) / 1000
+		for i := range x.parts {
+			p := &x.parts[i]
+			p.delayMs = uint32(max(int64(p.delayMs)-since, 0))
 			if !p.done {
 				x.left++
 			}
 		}
-		s.watch.add(t.phone)
-		s.owe(x, nowMs)
+		owed = append(owed, x)
+	}
+	if len(owed) > 0 {
+		s.owe(owed, now.ms)
 	}
 	return gone
 }

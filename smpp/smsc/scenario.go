@@ -39,6 +39,8 @@ type Scenario struct {
 	Alerts       Alerts             `yaml:"alerts"`
 	Outbind      []Outbind          `yaml:"outbind"`        // clients that the simulator connects to and asks to bind
 	ReceiveBuf   int                `yaml:"receive_buffer"` // octets that the kernel keeps of what the simulator hasn't read; 0: its default
+	Traffic      []Traffic          `yaml:"traffic"`        // texts that phones send
+	Replies      []Reply            `yaml:"replies"`        // to what they are sent; the first that applies and is drawn wins
 }
 
 // IDs says how message ids are written.
@@ -229,6 +231,8 @@ type plan struct {
 	links
 	tlvSets []smpp.Options // of answers
 	repeat  uint64         // ids.repeat
+	traffic []*stream
+	replies []*replyRule
 }
 
 func compileScenario(s *Scenario) (*plan, error) {
@@ -281,6 +285,12 @@ func compileScenario(s *Scenario) (*plan, error) {
 			return nil, fmt.Errorf("faults[%d]: %w", i, err)
 		}
 		p.faults = append(p.faults, c)
+	}
+	if p.traffic, err = compileTraffic(s.Traffic); err != nil {
+		return nil, err
+	}
+	if p.replies, err = compileReplies(s.Replies); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

@@ -246,6 +246,10 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener, idleExit t
 	for _, listener := range listeners {
 		accepting.Go(func() { s.accept(listener) })
 	}
+	making, stopMaking := context.WithCancel(ctx)
+	defer stopMaking()
+	var made sync.WaitGroup
+	made.Go(func() { s.runTraffic(making) })
 	logged, flushing := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(flushing)
@@ -258,6 +262,8 @@ func (s *server) serve(ctx context.Context, listeners []net.Listener, idleExit t
 	stopOutward()
 	err = errors.Join(err, closeAll(listeners))
 	accepting.Wait()
+	stopMaking()
+	made.Wait()
 	s.stop()
 	s.work.Wait()
 	close(logged)

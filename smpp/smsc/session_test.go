@@ -65,8 +65,8 @@ func TestRubbishEndsItsConnectionOnly(t *testing.T) {
 	r := startSMSC(t, t.TempDir(), accounts, quick())
 	good := r.bind(smpp.BindTransceiverID)
 	for name, octets := range map[string][]byte{
-		"a length below the header":      {0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 9},
-		"a length beyond all":            bytes.Repeat([]byte{0x47}, 64),
+		"a length below the header": {0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 9},
+		"a length beyond all":       bytes.Repeat([]byte{0x47}, 64),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := r.bind(smpp.BindTransceiverID)

@@ -168,6 +168,9 @@ func (c *conn) accept(b *behaviour, from *sender, to phone, due uint32, chance u
 			c.replacePresent(from)
 		}
 		c.s.watch.saw(to, r, c.at.micros)
+		if p := c.s.plan(); len(p.replies) > 0 {
+			c.echo(p, from.number, to)
+		}
 	}
 	if c.silent > 0 {
 		c.silent--

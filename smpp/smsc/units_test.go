@@ -347,16 +347,16 @@ func TestTheExamplesLoad(t *testing.T) {
 }
 
 func TestTheExampleScenarioShowsEveryKey(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join("..", "..", "configs", "simulator", "scenario.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := os.ReadFile(filepath.Join("..", "..", "configs", "simulator", "accounts.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	shown := ""
+	for _, name := range []string{"scenario.yaml", "accounts.yaml", "traffic.yaml"} {
+		b, err := os.ReadFile(filepath.Join("..", "..", "configs", "simulator", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown += string(b)
 	}
 	for _, key := range append(yamlKeys(Scenario{}), yamlKeys(Account{})...) {
-		if !strings.Contains(string(b)+string(a), key+":") {
+		if !strings.Contains(shown, key+":") {
 			t.Errorf("no example shows %s", key)
 		}
 	}
