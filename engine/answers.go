@@ -307,7 +307,7 @@ func (e *Engine) expectID(p *partition, c *carrier, h handleOf, part uint8, id [
 		return
 	}
 	key := e.responseKey(c, id)
-	if p.table.Expect(key, h, part) || in.again(key) {
+	if own, others := p.table.Expect(key, h, part); others || !own && in.again(key) {
 		in.stats.IDsReused++
 		e.reused(c)
 	}

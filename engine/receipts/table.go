@@ -117,9 +117,10 @@ func (t *Table) Free(h Handle) {
 }
 
 // Expect makes an id find a part, from 1, of the message. It reports whether
-// another waiting message has the same id, as a carrier's that uses ids again:
-// then both are found by it, and something else has to tell them apart.
-func (t *Table) Expect(key uint64, h Handle, part uint8) (reused bool) {
+// another part of it has the same id (own), and whether another waiting message
+// has (others), as a carrier's that uses ids again: then both are found by it,
+// and something else has to tell them apart.
+func (t *Table) Expect(key uint64, h Handle, part uint8) (own, others bool) {
 	if (t.used+1)*2 > len(t.places) {
 		t.grow()
 	}
@@ -135,7 +136,7 @@ func (t *Table) Expect(key uint64, h Handle, part uint8) (reused bool) {
 			}
 			t.places[room] = place{key, h.index | uint32(part-1)<<partShift, h.gen}
 			t.keys++
-			return reused
+			return own, others
 		case p.key == tombstone:
 			if room < 0 {
 				room = int(i)
@@ -147,7 +148,8 @@ func (t *Table) Expect(key uint64, h Handle, part uint8) (reused bool) {
 				room = int(i)
 			}
 		case p.key == key:
-			reused = reused || p.handle() != h
+			same := p.handle() == h
+			own, others = own || same, others || !same
 		}
 	}
 }

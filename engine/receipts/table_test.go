@@ -33,7 +33,7 @@ func TestATableAgreesWithAMap(t *testing.T) {
 				reused = reused || ok
 			}
 			n := uint8(1 + rng.IntN(32))
-			if got := table.Expect(key, h, n); got != reused {
+			if own, got := table.Expect(key, h, n); own || got != reused {
 				t.Fatalf("step %d: reused = %v, want %v", i, got, reused)
 			}
 			want[key] = append(want[key], part{h, n})
@@ -115,10 +115,13 @@ func TestTwoMessagesWithOneIDAreBothFound(t *testing.T) {
 	var table Table
 	key := Key(3, []byte("7"))
 	a, b := table.Add(Waiting{Phone: 1}), table.Add(Waiting{Phone: 2})
-	if table.Expect(key, a, 1) || table.Expect(key, a, 2) {
+	if own, others := table.Expect(key, a, 1); own || others {
+		t.Error("an id is not new")
+	}
+	if own, others := table.Expect(key, a, 2); !own || others {
 		t.Error("two parts of a message with one id are no reuse of it")
 	}
-	if !table.Expect(key, b, 1) {
+	if own, others := table.Expect(key, b, 1); own || !others {
 		t.Error("an id used again was not noticed")
 	}
 	found := map[message.Phone]uint8{}
