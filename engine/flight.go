@@ -112,7 +112,7 @@ func (e *Engine) newFlight(o *outgoing, b *bind, part uint8) uint32 {
 func (e *Engine) land(i uint32) {
 	f := &e.flights[i]
 	f.bind.free++
-	f.o.lane.flying--
+	f.o.n.over[f.bind.carrier.index].flying--
 	*f = flight{gen: f.gen + 1}
 	e.free = append(e.free, i)
 }

@@ -231,14 +231,13 @@ func (e *Engine) messageOf(p *partition, h handleOf, w *receipts.Waiting) record
 // over another carrier. Where receipts were kept, err is that of the one which
 // decided.
 func (e *Engine) finish(p *partition, h handleOf, w *receipts.Waiting, state message.State, at int64, err string) {
-	var said *parked
 	for i := range p.heard[h] {
 		if r := &p.heard[h][i]; r.receipt.State == state {
-			err, said = r.receipt.Err, r
+			err = r.receipt.Err
 		}
 	}
 	if p.retries != nil {
-		if e.again(p, h, state, err, said) {
+		if e.again(p, h, state, err) {
 			return
 		}
 		e.learn(p, h, state, at)

@@ -219,8 +219,8 @@ func (p *partition) unsettled(e *Engine, since int64) []record.Early {
 		}
 	}
 	for o := range p.again {
-		if o.retry.said != nil {
-			add(o.retry.said)
+		for i := range o.retry.said {
+			add(&o.retry.said[i])
 		}
 	}
 	for _, young := range []bool{true, false} {

@@ -11,7 +11,7 @@ import (
 // Two broadcasts to one phone: the first is delivered before a crash, the
 // second is left uncertain by it. The first one's receipt is read once more.
 func TestAReceiptReadAgainAfterARestartMatchesNoUncertainMessage(t *testing.T) {
-	w := &world{t: t, now: time.Now()}
+	w := &world{t: t, now: time.Now(), carriers: []string{"acme"}}
 	e, err := New(w.config())
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestAReceiptReadAgainAfterARestartMatchesNoUncertainMessage(t *testing.T) {
 // All that the journal knows of a broadcast is one part of a text that left;
 // the other came back unsent when its bind was lost, and then we crashed.
 func TestATextBegunBeforeACrashIsUncertainAndNotSentAgain(t *testing.T) {
-	w := &world{t: t, now: time.Now()}
+	w := &world{t: t, now: time.Now(), carriers: []string{"acme"}}
 	e, err := New(w.config())
 	if err != nil {
 		t.Fatal(err)

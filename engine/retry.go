@@ -16,17 +16,17 @@ type retry struct {
 	routes uint8 // further carriers that may be tried
 	on     record.RetryOn
 	tried  laneSet
-	// Of the attempt before: what it came to, why, and the receipt that said so,
-	// which a snapshot keeps.
+	// Of the attempt before: what it came to, why, and the receipts that said so,
+	// which snapshots keep.
 	state message.State
 	err   string
-	said  *parked
+	said  []parked
 }
 
 // again starts a further attempt for a message whose receipts came to state;
 // false when its policy, consent, time or ways don't allow one. The message
 // stays submitted meanwhile.
-func (e *Engine) again(p *partition, h handleOf, state message.State, err string, said *parked) bool {
+func (e *Engine) again(p *partition, h handleOf, state message.State, err string) bool {
 	o := p.retries[h]
 	if o == nil {
 		return false
@@ -35,18 +35,28 @@ func (e *Engine) again(p *partition, h handleOf, state message.State, err string
 	if l == nil {
 		return false
 	}
+	o.retry.state, o.retry.err, o.retry.said = state, err, p.heard[h]
+	since := p.table.At(h).Offset // A new owner must find the attempt before.
 	p.free(h)
 	p.inMemory = true
-	o.retry.state, o.retry.err, o.retry.said = state, err, said
-	o.from, o.job, o.waits, o.unknown = message.Submitted, nil, false, false
+	o.from, o.waits, o.unknown = message.Submitted, false, false
 	e.another(o, l)
+	o.since = since
 	if p.again == nil {
 		p.again = map[*outgoing]struct{}{}
 	}
 	p.again[o] = struct{}{}
-	l.waiting[o.msg.Class].push(o)
-	e.in.post(event{})
+	if o.flying == 0 { // Else when the outcome of the attempt before is durable.
+		e.requeue(o, e.now)
+		e.in.post(event{})
+	}
 	return true
+}
+
+// begins tells whether a further attempt waits for the outcomes of the one
+// before to be durable.
+func (o *outgoing) begins() bool {
+	return o.from == message.Submitted && o.carrier == nil && o.todo != 0 && !o.queued
 }
 
 // mayRetry returns the lane of a further attempt after one that came to state,
@@ -65,9 +75,9 @@ func (e *Engine) mayRetry(o *outgoing, state message.State) *lane {
 func (e *Engine) another(o *outgoing, l *lane) {
 	o.retry.routes--
 	o.retry.tried = o.retry.tried.with(o.lane)
-	o.lane, o.carrier, o.queued = l, nil, true
+	o.lane, o.carrier, o.queued = l, nil, false
 	o.given = given{}
-	o.todo, o.left, o.out, o.put, o.notUntil, o.since, o.written = 0, 0, 0, 0, 0, 0, 0
+	o.todo, o.left, o.out, o.put, o.notUntil, o.since, o.written = 1, 0, 0, 0, 0, 0, 0
 	e.stats.Retried++
 }
 
@@ -81,8 +91,7 @@ func (e *Engine) retryRejected(o *outgoing) bool {
 	if l == nil {
 		return false
 	}
-	e.another(o, l)
-	o.todo, o.queued = 1, false // It returns to its lane when the outcome is durable.
+	e.another(o, l) // It returns to its lane when the outcome is durable.
 	return true
 }
 

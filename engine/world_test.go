@@ -32,7 +32,9 @@ type world struct {
 	mu       sync.Mutex // of journal and appends: Own has a goroutine of its own
 	appends  []func()
 	e        *Engine
-	bind     *fakeBind
+	binds    []*fakeBind // one of each carrier
+	carriers []string
+	retry    record.Retry
 	audience []message.Rank // by partition
 	planned  []message.Rank
 	epoch    message.Epoch
@@ -52,6 +54,7 @@ type world struct {
 
 type owedReceipt struct {
 	id    string
+	from  string // the carrier
 	phone message.Phone
 	state message.State
 }
@@ -114,6 +117,7 @@ func (fakeEncoder) Encode(dst *Parts, t *Text) error {
 // fakeBind holds what was written to it until the world answers.
 type fakeBind struct {
 	w      *world
+	name   string // of its carrier
 	port   *Port
 	buffer []Item            // not begun to be written
 	flying []Item            // on the wire
@@ -156,7 +160,7 @@ func (b *fakeBind) put() {
 	b.buffer = b.buffer[1:]
 	b.flying = append(b.flying, it)
 	if b.w.rng.IntN(3) == 0 { // Its receipt may overtake the answer.
-		b.early[it.Token] = b.w.take(it)
+		b.early[it.Token] = b.w.take(b, it)
 	}
 	f := strings.Split(string(it.PDU), "/")
 	phone, _ := message.ParsePhone(f[2])
@@ -183,16 +187,18 @@ func (b *fakeBind) answer() {
 	case n == 0:
 		a.Code, a.Status = message.Refused, 0x45
 	case n == 1:
-		a.Code, a.Status, a.Later, a.Slow = message.Refused, 0x58, true, true
+		a.Code, a.Status, a.Later, a.Slow, a.Full = message.Refused, 0x58, true, true, b.w.rng.IntN(4) == 0
+	case n == 2 && b.w.rng.IntN(8) == 0:
+		a.Code, a.Status, a.Sender = message.Refused, 0x0A, true
 	default:
 		a.Code = message.Accepted
-		a.ID = []byte(b.w.take(it))
+		a.ID = []byte(b.w.take(b, it))
 	}
 	b.port.Answers([]Answer{a})
 }
 
 // take is the carrier accepting a part: it will send a receipt for it.
-func (w *world) take(it Item) string {
+func (w *world) take(b *fakeBind, it Item) string {
 	f := strings.Split(string(it.PDU), "/")
 	key := f[0] + "/" + f[1]
 	w.accepted[key]++
@@ -203,17 +209,18 @@ func (w *world) take(it Item) string {
 	if w.rng.IntN(5) == 0 {
 		state = message.Failed
 	}
-	w.owed = append(w.owed, owedReceipt{id, phone, state})
+	w.owed = append(w.owed, owedReceipt{id, b.name, phone, state})
 	return id
 }
 
-// drop loses the bind: what was on the wire may or may not have arrived.
+// drop loses a bind: what was on the wire may or may not have arrived.
 func (w *world) drop() {
-	b := w.bind
+	i := w.rng.IntN(len(w.binds))
+	b := w.binds[i]
 	var back []Answer
 	for _, it := range b.flying {
 		if _, taken := b.early[it.Token]; !taken && w.rng.IntN(2) == 0 {
-			w.take(it)
+			w.take(b, it)
 		}
 		back = append(back, Answer{Token: it.Token, Code: message.Unknown, At: w.ms()})
 	}
@@ -223,20 +230,34 @@ func (w *world) drop() {
 	b.flying, b.buffer = nil, nil
 	b.port.Answers(back)
 	b.port.Detach()
-	w.attach()
+	if w.rng.IntN(2) == 0 { // It stays away for a moment.
+		w.e.step(w.now)
+	}
+	w.binds[i] = w.bindOf(b.name)
+}
+
+func (w *world) bindOf(carrier string) *fakeBind {
+	b := &fakeBind{w: w, name: carrier, early: map[uint64]string{}}
+	w.windows += worldWindow
+	b.port = w.e.Attach(carrier, uint32(w.windows), worldWindow, b)
+	return b
 }
 
 func (w *world) attach() {
-	w.bind = &fakeBind{w: w, early: map[uint64]string{}}
-	w.windows += worldWindow
-	w.bind.port = w.e.Attach("acme", uint32(w.windows), worldWindow, w.bind)
+	w.binds = nil
+	for _, name := range w.carriers {
+		w.binds = append(w.binds, w.bindOf(name))
+	}
 }
+
+// anyBind is one of them, by lot.
+func (w *world) anyBind() *fakeBind { return w.binds[w.rng.IntN(len(w.binds))] }
 
 func (w *world) config() Config {
 	return Config{
 		Name: "test", Partitions: worldPartitions, Log: w, Validity: time.Hour, Grace: time.Hour, SnapshotEvery: w.snapshots,
-		Numbers:  []Number{{Phone: worldNumber, Carriers: []string{"acme"}}},
-		Carriers: []Carrier{{Name: "acme", Encoder: fakeEncoder{}}},
+		Numbers:  []Number{{Phone: worldNumber, Carriers: w.carriers}},
+		Carriers: []Carrier{{Name: "acme", Encoder: fakeEncoder{}}, {Name: "beta", Encoder: fakeEncoder{}}},
 		Receipt: func(_ string, pdu []byte) (Receipt, bool) {
 			f := strings.Split(string(pdu), "/")
 			phone, _ := message.ParsePhone(f[1])
@@ -331,12 +352,14 @@ func (w *world) crash() {
 		}
 	}
 	w.appends, w.dying = nil, false
-	for len(w.bind.buffer) > 0 && w.rng.IntN(2) == 0 {
-		w.bind.put()
-	}
-	for _, it := range w.bind.flying {
-		if _, taken := w.bind.early[it.Token]; !taken && w.rng.IntN(2) == 0 {
-			w.take(it)
+	for _, b := range w.binds {
+		for len(b.buffer) > 0 && w.rng.IntN(2) == 0 {
+			b.put()
+		}
+		for _, it := range b.flying {
+			if _, taken := b.early[it.Token]; !taken && w.rng.IntN(2) == 0 {
+				w.take(b, it)
+			}
 		}
 	}
 	w.boot()
@@ -351,7 +374,7 @@ func (w *world) plan(p int32) {
 	}
 	b := &record.Block{
 		Broadcast: 1, Epoch: w.epoch, Number: worldNumber, Policy: w.policy, Deadline: w.ms() + 3_600_000, Validity: 60,
-		Text: "hi", Total: w.audience[p], First: w.planned[p] + 1,
+		Text: "hi", Total: w.audience[p], First: w.planned[p] + 1, Retry: w.retry,
 	}
 	for len(b.Recipients) < 1+w.rng.IntN(20) && w.planned[p] < w.audience[p] {
 		w.planned[p]++
@@ -390,7 +413,7 @@ func (w *world) receipt() {
 		w.owed = append(w.owed[:i:i], w.owed[i+1:]...)
 	}
 	p := int32((r.phone - 12020000000) / 100_000)
-	v := record.AppendReceipts(nil, &record.Receipts{Carrier: "acme", Entries: []record.Receipt{{At: w.ms(), PDU: fmt.Appendf(nil, "%s/%d/%s", r.id, r.phone, r.state)}}})
+	v := record.AppendReceipts(nil, &record.Receipts{Carrier: r.from, Entries: []record.Receipt{{At: w.ms(), PDU: fmt.Appendf(nil, "%s/%d/%s", r.id, r.phone, r.state)}}})
 	w.receipts[p] = append(w.receipts[p], v)
 	w.feed(record.TopicReceipts, p, int64(len(w.receipts[p])-1), v)
 }
@@ -424,9 +447,9 @@ func (w *world) tick(faults bool) {
 	case n < 35:
 		w.ackOne()
 	case n < 55:
-		w.bind.put()
+		w.anyBind().put()
 	case n < 70:
-		w.bind.answer()
+		w.anyBind().answer()
 	case n < 80:
 		w.receipt()
 	case n < 84:

@@ -286,9 +286,15 @@ func (e *Engine) applyOutcome(a *applied, out *record.Outcome, now time.Time) {
 		return // The partition was given up; its new owner decides.
 	case out.State != message.Open || o.ended:
 		o.job.finish(1)
+		o.job = nil
 		if bc != nil && out.State != message.Open {
 			bc.ranks.decide(o.msg.Rank)
 			bc.move(e, out.From, out.State, o.msg.Parts)
+		}
+		fallthrough
+	case o.begins():
+		if o.begins() && o.flying == 0 {
+			e.requeue(o, now)
 		}
 	case o.todo == 0 || o.queued:
 	case bc == nil || o.out > 0 || !bc.paused && !bc.settled:
