@@ -53,8 +53,8 @@ type conn struct {
 	sendAt, expires int64  // of the submit being worked on
 	validity        string // the last validity_period, with an octet in front as addresses have
 	validityBad     bool
-	validityAt      int64 // absolute
-	validityFor     int64 // relative
+	validityAt      int64 // when it ends; relative: how long after the submit
+	relative        bool
 
 	at        moment // of the read being worked on
 	answers   []response

@@ -8,8 +8,7 @@ import (
 )
 
 // readSubmit reads the usual submit_sm (SMPP 3.4 §4.4.1) faster than the general decoder: no service_type, no
-// scheduled time, everything in its bounds, TLVs whole. It fills the fields that the simulator looks at; they point into
-// b. It returns false for anything else, good or bad, which the decoder then judges. A fuzz test holds that the two
+// scheduled time, everything in its bounds, TLVs whole. Strings and slices point into b. It returns false for anything else, good or bad, which the decoder then judges. A fuzz test holds that the two
 // agree.
 func readSubmit(b []byte, sm *smpp.SubmitSM) bool {
 	const shortest = smpp.HeaderLen + 17 // all strings empty, no text
@@ -27,7 +26,8 @@ func readSubmit(b []byte, sm *smpp.SubmitSM) bool {
 		return false
 	}
 	sm.Destination = destination
-	sm.ESMClass = b[at]
+	sm.ServiceType, sm.ScheduleDeliveryTime = "", ""
+	sm.ESMClass, sm.ProtocolID, sm.PriorityFlag = b[at], b[at+1], b[at+2]
 	if b[at+3] != 0 { // schedule_delivery_time
 		return false
 	}
@@ -36,8 +36,9 @@ func readSubmit(b []byte, sm *smpp.SubmitSM) bool {
 	if n < 0 || len(b) < at+n+6 {
 		return false
 	}
+	sm.ValidityPeriod = stringOf(b[at : at+n])
 	at += n + 1
-	sm.RegisteredDelivery, sm.DataCoding = b[at], b[at+2]
+	sm.RegisteredDelivery, sm.ReplaceIfPresent, sm.DataCoding, sm.SMDefaultMsgID = b[at], b[at+1], b[at+2], b[at+3]
 	length := int(b[at+4])
 	at += 5
 	if len(b)-at < length {

@@ -1,7 +1,6 @@
 package smsc
 
 import (
-	"errors"
 	"slices"
 	"sync"
 
@@ -264,7 +263,7 @@ func (c *conn) present(source, service string, to phone) (out []message) {
 			return nil
 		})
 	}
-	if err != nil && !errors.Is(err, ErrCorrupt) {
+	if err != nil {
 		c.s.logger.Error("simulator can't read its log", "error", err)
 	}
 	return out

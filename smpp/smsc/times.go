@@ -73,19 +73,18 @@ func (c *conn) times() (status smpp.Status) {
 	// One broadcast has one validity_period: parsed once.
 	if c.validity == "" || c.sm.ValidityPeriod != c.validity[1:] {
 		c.validity = typedAddress(0, c.sm.ValidityPeriod)
-		at, ok := parseTime(c.sm.ValidityPeriod, 0)
-		c.validityBad, c.validityAt, c.validityFor = !ok, at, 0
-		if ok && c.sm.ValidityPeriod[15] == 'R' {
-			at, _ = parseTime(c.sm.ValidityPeriod, c.at.micros)
-			c.validityFor = at - c.at.micros
+		at, ok := parseTime(c.sm.ValidityPeriod, c.at.micros)
+		c.validityBad, c.validityAt = !ok, at
+		if c.relative = ok && c.sm.ValidityPeriod[15] == 'R'; c.relative {
+			c.validityAt -= c.at.micros
 		}
 	}
 	r.validity = c.validity
 	if c.validityBad {
 		return smpp.StatusInvExpiry
 	}
-	if c.expires = c.validityAt; c.validityFor > 0 {
-		c.expires = max(c.sendAt, c.at.micros) + c.validityFor
+	if c.expires = c.validityAt; c.relative {
+		c.expires += max(c.sendAt, c.at.micros)
 	}
 	return smpp.StatusOK
 }
