@@ -51,6 +51,7 @@ type node struct {
 	public     net.Listener
 	control    net.Listener
 	routes     atomic.Pointer[route.Table]
+	lookups    *lookupNode // nil: no service is named
 }
 
 // runNode opens everything, serves until ctx ends and closes everything. extra
@@ -176,6 +177,12 @@ func (n *node) openStore(ctx context.Context) error {
 	texts, err := conversation.DefaultTexts()
 	if err != nil {
 		return err
+	}
+	if n.lookups, err = newLookupNode(n); err != nil {
+		return err
+	}
+	if n.lookups != nil {
+		n.observer.registry.MustRegister(newLookupCollector(n.lookups))
 	}
 	n.desk = conversation.New(n.store, n.links, texts, n.decodeText, conversation.Config{
 		Program: n.cfg.Program.Name, Help: n.cfg.Program.Help, Log: n.log,
@@ -305,9 +312,11 @@ func (n *node) parts() []part {
 		part{"engine", n.engines.run},
 		part{"conversation", simple(n.runConversation)},
 		part{"planner", simple(n.planner.Run)},
-		part{"edge", n.runEdge},
 	)
-	return parts
+	if n.lookups != nil {
+		parts = append(parts, part{"lookups", simple(n.lookups.run)})
+	}
+	return append(parts, part{"edge", n.runEdge})
 }
 
 // simple is a part that is ready at once.

@@ -120,7 +120,7 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r
 func saying(status int, body string) *http.Response {
 	w := httptest.NewRecorder()
 	w.WriteHeader(status)
-	w.WriteString(body)
+	fmt.Fprint(w, body)
 	return w.Result()
 }
 
