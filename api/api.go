@@ -33,8 +33,8 @@ type Config struct {
 	// Measure says how a text would travel.
 	Measure func(text string) (Measured, error)
 
-	// Carriers lists the carriers with their binds as they are now.
-	Carriers func() []Carrier
+	// Carriers lists and operates the carriers.
+	Carriers CarrierControl
 
 	// Route explains the way of a message to a phone, of whom m tells what is
 	// known.
@@ -129,17 +129,6 @@ type Settings interface {
 	SetSetting(ctx context.Context, name, value string) error
 }
 
-// Carrier is one account at an operator, as it stands now.
-type Carrier struct {
-	Name           string `json:"name"`
-	Profile        string `json:"profile"`
-	Binds          int    `json:"binds"` // wanted
-	Bound          int    `json:"bound"` // up
-	InFlight       int    `json:"in_flight"`
-	LimitPerSecond int    `json:"limit_per_second"` // 0: none
-	Breaker        string `json:"breaker"`          // closed, open, half-open
-}
-
 // Measured is how a text would travel.
 type Measured struct {
 	Encoding string // gsm7, ucs2
@@ -179,6 +168,8 @@ func (a *API) Handler() http.Handler {
 	}
 	route("GET /v1/numbers", a.numbers)
 	route("GET /v1/carriers", a.carriers)
+	route("GET /v1/carriers/trace", a.trace)
+	route("POST /v1/carriers/{name}/{verb}", a.carrierChange)
 	route("POST /v1/numbers/{number}/members/import", a.importMembers)
 	route("GET /v1/numbers/{number}/groups", a.groups)
 	route("POST /v1/numbers/{number}/groups/{group}/members", a.addToGroup)
@@ -338,16 +329,6 @@ func (a *API) numbers(w http.ResponseWriter, r *http.Request) error {
 	}
 	return a.answer(w, r, struct {
 		Numbers []community.Number `json:"numbers"`
-	}{orEmpty(all)})
-}
-
-func (a *API) carriers(w http.ResponseWriter, r *http.Request) error {
-	var all []Carrier
-	if a.Carriers != nil {
-		all = a.Carriers()
-	}
-	return a.answer(w, r, struct {
-		Carriers []Carrier `json:"carriers"`
 	}{orEmpty(all)})
 }
 

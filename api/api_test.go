@@ -69,7 +69,7 @@ func newHouse(t *testing.T) *house {
 			}
 			return Measured{Encoding: "gsm7", Parts: 1}, nil
 		},
-		Carriers: func() []Carrier { return []Carrier{{Name: "acme", Binds: 2, Bound: 1}} },
+		Carriers: staff{},
 		Route:    routeOf,
 	}).Handler()
 	return h

@@ -317,7 +317,7 @@ func (m *demo) watch(ctx context.Context, id message.BroadcastID, until string, 
 
 // bound says how the carrier's binds are.
 func (m *demo) bound() string {
-	for _, c := range m.n.carriers.list() {
+	for _, c := range m.n.carriers.Carriers() {
 		return fmt.Sprintf("%d of %d binds are up, %d submits are unanswered, the breaker is %s", c.Bound, c.Binds, c.InFlight, c.Breaker)
 	}
 	return "no carrier is configured"

@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"fanline/api"
 	"fanline/community/conversation"
 	"fanline/engine"
 	"fanline/engine/carrier"
@@ -20,6 +19,8 @@ type carrierNode struct {
 	accounts []carrier.Account
 	inbound  *carrier.Inbound
 	pool     *carrier.Pool
+	admin    *adminState
+	sights   sights
 }
 
 func newCarrierNode(n *node) (*carrierNode, error) {
@@ -95,6 +96,9 @@ func (c *carrierNode) revokes(name string, pdu []byte) (word string, ok bool) {
 func (c *carrierNode) open() error {
 	e := c.n.engine
 	var err error
+	if c.admin, err = loadAdminState(c.n.data); err != nil {
+		return err
+	}
 	c.inbound, err = carrier.NewInbound(carrier.InboundConfig{
 		Partitions: c.n.logs.partitions, Log: engineLog{c.n.logs}, Revokes: c.revokes, Stop: e.Stop, Logger: c.n.log,
 	})
@@ -102,7 +106,7 @@ func (c *carrierNode) open() error {
 		return err
 	}
 	c.pool, err = carrier.NewPool(carrier.PoolConfig{
-		Accounts: c.accounts, Inbound: c.inbound, Logger: c.n.log,
+		Accounts: c.accounts, Admin: c.admin.of(c.accounts), Inbound: c.inbound, Logger: c.n.log,
 		Attach: func(name string, id uint32, window int, b engine.Bind) carrier.Port {
 			return e.Attach(name, id, window, b)
 		},
@@ -117,6 +121,7 @@ func (c *carrierNode) run(ctx context.Context, ready func()) error {
 	defer stop()
 	var g errgroup.Group
 	g.Go(func() error { return ignoreCanceled(c.inbound.Run(intake)) })
+	g.Go(func() error { c.watch(ctx); return nil })
 	ready()
 	err := ignoreCanceled(c.pool.Run(ctx))
 	stop()
@@ -125,29 +130,6 @@ func (c *carrierNode) run(ctx context.Context, ready func()) error {
 
 // healthy says which carriers have no bind at all.
 func (c *carrierNode) healthy() error { return c.pool.Healthy() }
-
-// list is the carriers as they stand, in the API's words.
-func (c *carrierNode) list() []api.Carrier {
-	breakers := c.n.engine.Breakers()
-	states := c.pool.State()
-	out := make([]api.Carrier, len(c.accounts))
-	for i, a := range c.accounts {
-		out[i] = api.Carrier{
-			Name: a.Name, Profile: c.n.cfg.Carriers[i].Profile, Binds: a.Binds,
-			LimitPerSecond: c.n.cfg.Carriers[i].LimitPerSecond, Breaker: breakers[a.Name],
-		}
-		for _, s := range states {
-			if s.Name != a.Name {
-				continue
-			}
-			out[i].Bound = s.Up
-			for _, b := range s.Binds {
-				out[i].InFlight += b.Inflight
-			}
-		}
-	}
-	return out
-}
 
 // windowsSum is how many parts can be between intent and outcome at once: the
 // bound of what a crash leaves uncertain.

@@ -45,7 +45,7 @@ func (n *node) api() *api.API {
 		policy = message.AtMostOnce // The configuration was validated: this cannot be.
 	}
 	return api.New(api.Config{
-		Store: n.store, Progress: n.progress, Compare: n.compare, Measure: measure, Carriers: n.carriers.list, Route: n.route, CarrierName: n.carrierName,
+		Store: n.store, Progress: n.progress, Compare: n.compare, Measure: measure, Carriers: n.carriers, Route: n.route, CarrierName: n.carrierName,
 		Policy: policy, Validity: n.cfg.Sending.Validity, Log: n.log,
 	})
 }

@@ -14,13 +14,11 @@ type nodeCollector struct {
 	parts  *prometheus.Desc
 	counts *prometheus.Desc
 	now    *prometheus.Desc
-	binds  *prometheus.Desc
-	flight *prometheus.Desc
 	lag    *prometheus.Desc
 	rows   *prometheus.Desc
-	trips  *prometheus.Desc
 
 	receipts receiptMetrics
+	carriers carrierMetrics
 }
 
 // receiptMetrics say what became of receipts and how carriers write ids.
@@ -64,13 +62,10 @@ func (n *node) registerMetrics() {
 		parts:  desc("parts_total", "Parts by what became of their submit.", "outcome"),
 		counts: desc("engine_events_total", "What the engine came across.", "event"),
 		now:    desc("engine_now", "What the engine holds at present.", "what"),
-		binds:  desc("carrier_binds", "Binds that are up.", "carrier"),
-		flight: desc("carrier_in_flight", "Submits without an answer.", "carrier"),
 		lag:    desc("sink_lag_records", "Records in the log that are not in ClickHouse yet.", "topic"),
 		rows:   desc("sink_rows_total", "Rows inserted into ClickHouse.", "topic"),
-		trips:  desc("carrier_breaker_open", "1 while a carrier's breaker is open.", "carrier"),
 
-		receipts: newReceiptMetrics(),
+		receipts: newReceiptMetrics(), carriers: newCarrierMetrics(),
 	})
 }
 
@@ -103,15 +98,7 @@ func (c *nodeCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(c.now, float64(v), what)
 	}
 	c.receipts.collect(c.n.engine.Receipts(), out)
-	for _, carrier := range c.n.carriers.list() {
-		gauge(c.binds, float64(carrier.Bound), carrier.Name)
-		gauge(c.flight, float64(carrier.InFlight), carrier.Name)
-		open := 0.0
-		if carrier.Breaker == "open" {
-			open = 1
-		}
-		gauge(c.trips, open, carrier.Name)
-	}
+	c.carriers.collect(c.n.carriers.Carriers(), out)
 	for _, t := range c.n.sink.Stats() {
 		lag := int64(0)
 		for _, l := range t.Lag {

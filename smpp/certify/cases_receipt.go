@@ -23,7 +23,7 @@ func receiptCases() []testCase {
 			id: "R-02", name: "Ids of responses and receipts", section: "appendix B", needs: needSubmit | needReceive,
 			purpose:  "Carriers write one id in two ways; the profile must say which.",
 			steps:    []string{"Compare the ids of all receipts with those of their responses."},
-			expected: "All relate in the way that the account's profile says.", run: idForm,
+			expected: "All relate in one way, and in the one that the account's profile says, where it says one.", run: idForm,
 		},
 		{
 			id: "R-03", name: "A receipt that is refused for now comes again", section: "§4.6.2, §5.1.3", needs: needSubmit | needReceive,
@@ -150,10 +150,15 @@ func idForm(ctx context.Context, r *runner) finding {
 		return notRun("no receipt came")
 	}
 	r.saw("%s", listed(sum.IDForms))
+	bases := map[string]bool{}
 	for form := range sum.IDForms {
+		bases[baseOf(form)] = true
 		if !slices.ContainsFunc(agreed(r.cfg.IDBase), func(i int) bool { return idForms[i] == form }) {
 			return fail("the profile says receipts.id_base: %s, and ids are %s: set it to %s", r.cfg.IDBase, form, baseOf(form))
 		}
+	}
+	if len(bases) > 1 {
+		return fail("ids are written in more than one way")
 	}
 	return pass()
 }

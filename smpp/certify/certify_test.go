@@ -182,7 +182,8 @@ func TestWhatACarrierDoesWrongFails(t *testing.T) {
 		},
 		{
 			name: "ids in another base", scenario: "ids: {form: hex, receipt_form: decimal, start: 1000000}",
-			fails: map[string]string{"R-02": "set it to hex_to_decimal"},
+			config: func(c *Config) { c.IDBase = "same" },
+			fails:  map[string]string{"R-02": "set it to hex_to_decimal"},
 		},
 		{
 			name: "ids that have nothing to do with each other",

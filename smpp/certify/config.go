@@ -38,7 +38,7 @@ type Config struct {
 
 	Alphabet string // what data_coding 0 means there: gsm7, latin1 or ascii
 	Long     string // how traffic sends long texts: udh, sar or payload
-	IDBase   string // of responses and receipts: same, hex_to_decimal or decimal_to_hex
+	IDBase   string // of responses and receipts: same, hex_to_decimal, decimal_to_hex, or auto
 
 	Negative bool          // also try what a carrier may lock an account for
 	MO       time.Duration // how long to wait for a text that a person sends; 0: not at all
@@ -87,7 +87,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Long = "udh"
 	}
 	if c.IDBase == "" {
-		c.IDBase = "same"
+		c.IDBase = "auto"
 	}
 	for _, want := range c.Only {
 		if !slices.ContainsFunc(plan(), func(t testCase) bool { return selects(want, t.id) }) {

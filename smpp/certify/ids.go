@@ -57,6 +57,8 @@ func equal(a string, baseA int, b string, baseB int) bool {
 // agreed lists the places of idForms that need nothing but what the account's profile says.
 func agreed(base string) []int {
 	switch base {
+	case "auto":
+		return []int{formSame, formCase, formZeros, formHexToDecimal, formDecimalToHex}
 	case "hex_to_decimal":
 		return []int{formHexToDecimal}
 	case "decimal_to_hex":
