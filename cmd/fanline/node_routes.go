@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"fanline/api"
 	"fanline/community"
@@ -57,8 +60,17 @@ func (n *node) carrierName(name string) (string, bool) { return n.routes.Load().
 // route explains the way to a member, with the health of each carrier.
 func (n *node) route(m community.Membership, phone message.Phone) api.Route {
 	t := n.routes.Load()
-	return explained(t.Explain(m.Number, phone, findings(t, m.Ways), 0), n.carrierHealth(m.Number))
+	ctx, cancel := context.WithTimeout(context.Background(), learnedWait)
+	defer cancel()
+	learned := uint16(0)
+	if name, err := n.engine.Learned(ctx, phone); err == nil && name != "" { // Without it the store's evidence still counts.
+		learned = uint16(slices.Index(t.Carriers(), name) + 1)
+	}
+	return explained(t.Explain(m.Number, phone, findings(t, m.Ways), learned), n.carrierHealth(m.Number))
 }
+
+// learnedWait is how long an explanation waits for a busy engine.
+const learnedWait = time.Second
 
 // health is whether a carrier takes messages of a number, in words too.
 type health struct {
