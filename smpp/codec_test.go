@@ -165,7 +165,8 @@ func TestAFailedResponseHasNoBody(t *testing.T) {
 		{&SubmitSMResp{}, StatusOK, HeaderLen + 1},
 		{&SubmitSMResp{MessageID: "a"}, StatusThrottled, HeaderLen + 2},
 		{&SubmitSMResp{Options: Options(nil).Append(TagCongestionState, []byte{99})}, StatusThrottled, HeaderLen + 1 + 5},
-		{&DataSMResp{}, StatusSysErr, HeaderLen},
+		{&DataSMResp{}, StatusSysErr, HeaderLen + 1}, // 3.4 §4.7.2 says nothing of leaving it out.
+		{&SubmitMultiResp{}, StatusSysErr, HeaderLen + 2},
 		{&BindResp{Kind: BindTransceiverRespID}, StatusInvPassword, HeaderLen},
 		{&DeliverSMResp{}, StatusTemporaryError, HeaderLen + 1}, // 3.4 §4.6.2: always there.
 	} {

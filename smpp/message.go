@@ -147,7 +147,7 @@ func (p *DataSMResp) CommandID() CommandID { return DataSMRespID }
 // fields lists data_sm_resp in wire order (SMPP 3.4 §4.7.2).
 func (p *DataSMResp) fields(c *coder) {
 	c.command(DataSMRespID)
-	if c.bodiless(p.MessageID == "" && len(p.Options) == 0) {
+	if c.bodiless(false) {
 		return
 	}
 	c.messageID(&p.MessageID)

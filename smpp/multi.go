@@ -108,7 +108,7 @@ func (p *SubmitMultiResp) CommandID() CommandID { return SubmitMultiRespID }
 // fields lists submit_multi_resp in wire order (SMPP 3.4 §4.5.2).
 func (p *SubmitMultiResp) fields(c *coder) {
 	c.command(SubmitMultiRespID)
-	if c.bodiless(p.MessageID == "" && len(p.Unsuccess) == 0 && len(p.Options) == 0) {
+	if c.bodiless(false) {
 		return
 	}
 	c.id65(&p.MessageID)
