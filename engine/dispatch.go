@@ -18,10 +18,13 @@ const turn = 512
 // only waits for tokens. It reports whether any was taken up.
 func (e *Engine) dispatch(l *lane, class message.Class, now time.Time) (took bool) {
 	ms := now.UnixMilli()
-	lead := l.lead(e.committing)
 	if class == message.ClassStop {
 		l.wake(ms)
 	}
+	if !l.has(class) {
+		return false
+	}
+	lead := l.lead(e.committing)
 	if class != message.ClassBroadcast {
 		lead *= 2
 	}

@@ -105,6 +105,11 @@ func (l *lane) waits() bool {
 	return false
 }
 
+// has tells whether anything of a class may wait to be taken up.
+func (l *lane) has(class message.Class) bool {
+	return l.waiting[class].len() > 0 || class == message.ClassBroadcast && (l.places.len() > 0 || l.n.blocks.len() > 0)
+}
+
 // begunFirst puts the messages of a class of which a part has left before the
 // others, and returns how many they are.
 func (l *lane) begunFirst(class message.Class) int {
