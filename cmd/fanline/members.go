@@ -275,6 +275,12 @@ func printImported(w io.Writer, d imported) error {
 	for _, reason := range slices.Sorted(maps.Keys(d.Reasons)) {
 		fmt.Fprintf(t, "  %s\t%s\n", shown(reason), grouped(d.Reasons[reason]))
 	}
+	if len(d.UnknownCarriers) > 0 {
+		fmt.Fprintln(t, "taken without a carrier, whose name is not configured")
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.UnknownCarriers)) {
+		fmt.Fprintf(t, "  %s\t%s\n", shown(name), grouped(d.UnknownCarriers[name]))
+	}
 	if len(d.Ignored) > 0 {
 		fmt.Fprintf(t, "columns not read\t%s\n", shown(strings.Join(d.Ignored, ", ")))
 	}

@@ -17,7 +17,7 @@ import (
 // ranges finds the longest prefix of a phone. Every phone has a key: its digits
 // moved left to 15 places, then how many there are, so that the phones with a
 // prefix are one range of keys. Ranges of prefixes lie in one another or apart;
-// cut where they begin and end they are one sorted list, of 16 octets a cut.
+// cut where they begin and end they are one sorted list, of 12 octets a cut.
 type ranges struct {
 	starts []uint64 // ascending; starts[0] is 0
 	values []value
