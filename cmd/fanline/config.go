@@ -68,6 +68,8 @@ type CarrierConfig struct {
 	Name           string        `yaml:"name"`
 	Profile        string        `yaml:"profile"`
 	Hosts          []string      `yaml:"hosts"`
+	Failover       string        `yaml:"failover"`
+	LocalAddress   string        `yaml:"local_address"`
 	TLS            TLSConfig     `yaml:"tls"`
 	Bind           string        `yaml:"bind"`
 	Binds          int           `yaml:"binds"`
@@ -78,6 +80,8 @@ type CarrierConfig struct {
 	LimitPerSecond int           `yaml:"limit_per_second"`
 	EnquireLink    time.Duration `yaml:"enquire_link"`
 	Response       time.Duration `yaml:"response_timeout"`
+	ReconnectMin   time.Duration `yaml:"reconnect_min"`
+	ReconnectMax   time.Duration `yaml:"reconnect_max"`
 }
 
 // TLSConfig is how a carrier's hosts are spoken to; they are always verified.
@@ -97,6 +101,10 @@ type NumberConfig struct {
 	Carriers       []string    `yaml:"carriers"`
 	LimitPerSecond int         `yaml:"limit_per_second"`
 	Retry          RetryConfig `yaml:"retry_undelivered"`
+	// Addresses stand for the number at carriers, TLVs are the values of their
+	// profiles' parameters.
+	Addresses map[string]string `yaml:"addresses"`
+	TLVs      map[string]string `yaml:"tlvs"`
 }
 
 // defaultConfig is what an empty file means.
@@ -114,8 +122,8 @@ func defaultConfig() Config {
 // setDefaults is called on each carrier before its keys are read.
 func (c *CarrierConfig) setDefaults() {
 	*c = CarrierConfig{
-		Profile: "default", Bind: "transceiver", Binds: 1, Window: 10,
-		EnquireLink: 30 * time.Second, Response: 10 * time.Second,
+		Profile: "default", Failover: "spread", Bind: "transceiver", Binds: 1, Window: 10, Response: 10 * time.Second,
+		ReconnectMax: 30 * time.Second,
 	}
 }
 

@@ -153,10 +153,10 @@ func TestBadProfileIsRefusedWithItsLine(t *testing.T) {
 	_, err := LoadProfile("p.yaml")
 	want := `profile p.yaml:1:10: key_tlv: 4864 found, 5120 to 16383 expected
 p.yaml:2:28: statuses.88x: "88x" found, a status such as 0x00000058 expected
-p.yaml:2:43: statuses.0x59: "perhaps" found, one of throttle, transient, permanent, sender, session expected
+p.yaml:2:43: statuses.0x59: "perhaps" found, one of throttle, transient, permanent, sender, session, bind_retry, bind_fatal expected
 p.yaml:3:21: receipts.states.DELIVRD: "done" found, one of delivered, failed, expired, pending expected
 p.yaml:4:1: ton: unknown key; did you mean source?`
-	want = strings.TrimSuffix(want, "; did you mean source?") + "; expected one of source, destination, default_alphabet, receipts, key_tlv, statuses"
+	want = strings.TrimSuffix(want, "; did you mean source?") + "; expected one of system_type, interface_version, address_range, source, short_code, toll_free, alphanumeric, destination, number_format, country_code, trunk_prefix, region, default_alphabet, data_coding, data_coding_overrides, guess_ucs2, long_text, service_type, priority, registered_delivery, validity, tlvs, key_tlv, receipts, statuses, limits, enquire_link, reconnect_min"
 	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" {
 		t.Error(diff)
 	}

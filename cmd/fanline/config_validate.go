@@ -55,40 +55,6 @@ func (r *configReader) validate(c *Config) {
 	r.lookupSection(&c.Lookup)
 }
 
-func (r *configReader) carriers(carriers []CarrierConfig) {
-	names := map[string]int{}
-	for i := range carriers {
-		c, path := &carriers[i], fmt.Sprintf("carriers[%d]", i)
-		if !isName(c.Name) {
-			r.problem(path+".name", "%q found, a name of letters, digits, - and _ expected", c.Name)
-		} else if first, twice := names[c.Name]; twice {
-			r.problem(path+".name", "carriers[%d] already has the name %q", first, c.Name)
-		}
-		names[c.Name] = i
-		if _, err := LoadProfile(c.Profile); err != nil {
-			r.problem(path+".profile", "%v", err)
-		}
-		if len(c.Hosts) == 0 {
-			r.problem(path+".hosts", "none found, at least one host:port expected")
-		}
-		for j, h := range c.Hosts {
-			r.hostPort(fmt.Sprintf("%s.hosts[%d]", path, j), h)
-		}
-		r.tlsSection(path+".tls", c.TLS)
-		r.oneOf(path+".bind", c.Bind, bindKinds())
-		r.between(path+".binds", c.Binds, 1, maxBinds)
-		r.octets(path+".system_id", c.SystemID, 1, maxSystemID)
-		r.octets(path+".system_type", c.SystemType, 0, maxSystemType)
-		if n := len(c.Password.Reveal()); n > maxPassword {
-			r.problem(path+".password", "%d octets, at most %d expected (SMPP 3.4 §4.1.1)", n, maxPassword)
-		}
-		r.between(path+".window", c.Window, 1, maxWindow)
-		r.between(path+".limit_per_second", c.LimitPerSecond, 1, maxLimit)
-		r.duration(path+".enquire_link", c.EnquireLink, time.Second, time.Hour)
-		r.duration(path+".response_timeout", c.Response, 100*time.Millisecond, 10*time.Minute)
-	}
-}
-
 func (r *configReader) numbers(numbers []NumberConfig, carriers []CarrierConfig) {
 	known := func(name string) bool {
 		return slices.ContainsFunc(carriers, func(c CarrierConfig) bool { return c.Name == name })
@@ -114,6 +80,7 @@ func (r *configReader) numbers(numbers []NumberConfig, carriers []CarrierConfig)
 		}
 		r.between(path+".limit_per_second", n.LimitPerSecond, 1, maxLimit)
 		r.retrySection(path+".retry_undelivered", &n.Retry)
+		r.senderAt(path, n, carriers)
 	}
 }
 

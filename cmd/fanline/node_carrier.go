@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,46 +23,15 @@ type carrierNode struct {
 }
 
 func newCarrierNode(n *node) (*carrierNode, error) {
-	c := &carrierNode{n: n}
-	profiles := map[string]*carrier.Profile{}
-	for i := range n.cfg.Carriers {
-		cc := &n.cfg.Carriers[i]
-		p, err := LoadProfile(cc.Profile)
-		if err != nil {
-			return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
-		}
-		profile, err := carrier.NewProfile(carrier.Settings{
-			Name: cc.Profile, Source: addressOf(p.Source), Destination: addressOf(p.Destination), DefaultAlphabet: p.DefaultAlphabet,
-			IDBase: p.Receipts.IDBase, Member: p.Receipts.Member, States: p.Receipts.States, Statuses: p.Statuses, KeyTLV: p.KeyTLV,
-			Grammar: p.Receipts.grammar(),
-		})
-		if err != nil {
-			return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
-		}
-		profiles[cc.Name] = profile
-		account := carrier.Account{
-			Name: cc.Name, Profile: profile, Hosts: cc.Hosts, Kind: cc.Bind, Binds: cc.Binds, SystemID: cc.SystemID,
-			Password: cc.Password.Reveal, SystemType: cc.SystemType, Window: cc.Window, EnquireLink: cc.EnquireLink, Response: cc.Response,
-		}
-		if cc.TLS.Enabled {
-			account.TLS = cc.TLS.account()
-			if _, err := account.TLS.Config(); err != nil {
-				return nil, fmt.Errorf("carrier %s: %w", cc.Name, err)
-			}
-		}
-		c.accounts = append(c.accounts, account)
+	accounts, err := n.cfg.accounts()
+	if err != nil {
+		return nil, err
 	}
-	c.profiles = carrier.NewProfiles(profiles)
-	return c, nil
-}
-
-// account is the section in the pool's words.
-func (t TLSConfig) account() *carrier.TLS {
-	return &carrier.TLS{CA: t.CA, Certificate: t.Certificate, Key: t.Key, ServerName: t.ServerName}
-}
-
-func addressOf(a AddressProfile) carrier.Address {
-	return carrier.Address{TON: byte(a.TON), NPI: byte(a.NPI)}
+	profiles := map[string]*carrier.Profile{}
+	for i := range accounts {
+		profiles[accounts[i].Name] = accounts[i].Profile
+	}
+	return &carrierNode{n: n, accounts: accounts, profiles: carrier.NewProfiles(profiles)}, nil
 }
 
 // engineCarriers are the accounts in the engine's words.

@@ -4,30 +4,92 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
+	"time"
 
 	"fanline/configs"
 	"fanline/engine/carrier"
-	"fanline/smpp"
 )
 
 // Profile is how one make of carrier reads the specification. Issue-sized
 // differences stand here, never in code that asks for a carrier's name.
+// configs/carriers/default.yaml documents each key.
 type Profile struct {
-	Source          AddressProfile    `yaml:"source"`
-	Destination     AddressProfile    `yaml:"destination"`
-	DefaultAlphabet string            `yaml:"default_alphabet"`
-	Receipts        ReceiptProfile    `yaml:"receipts"`
-	KeyTLV          int               `yaml:"key_tlv"`
-	Statuses        map[string]string `yaml:"statuses"`
+	SystemType       string       `yaml:"system_type"`
+	InterfaceVersion string       `yaml:"interface_version"`
+	AddressRange     RangeProfile `yaml:"address_range"`
+
+	Source       AddressProfile `yaml:"source"`
+	ShortCode    AddressProfile `yaml:"short_code"`
+	TollFree     AddressProfile `yaml:"toll_free"`
+	Alphanumeric AddressProfile `yaml:"alphanumeric"`
+	Destination  AddressProfile `yaml:"destination"`
+	NumberFormat string         `yaml:"number_format"`
+	CountryCode  string         `yaml:"country_code"`
+	TrunkPrefix  string         `yaml:"trunk_prefix"`
+	Region       string         `yaml:"region"`
+
+	DefaultAlphabet     string            `yaml:"default_alphabet"`
+	DataCoding          CodingProfile     `yaml:"data_coding"`
+	DataCodingOverrides map[string]string `yaml:"data_coding_overrides"`
+	GuessUCS2           bool              `yaml:"guess_ucs2"`
+
+	LongText           string          `yaml:"long_text"`
+	ServiceType        string          `yaml:"service_type"`
+	Priority           int             `yaml:"priority"`
+	RegisteredDelivery int             `yaml:"registered_delivery"`
+	Validity           ValidityProfile `yaml:"validity"`
+	TLVs               []TLVProfile    `yaml:"tlvs"`
+	KeyTLV             int             `yaml:"key_tlv"`
+
+	Receipts ReceiptProfile    `yaml:"receipts"`
+	Statuses map[string]string `yaml:"statuses"`
+
+	Limits       LimitsProfile `yaml:"limits"`
+	EnquireLink  time.Duration `yaml:"enquire_link"`
+	ReconnectMin time.Duration `yaml:"reconnect_min"`
 }
 
 // AddressProfile is the TON and NPI of an address (SMPP 3.4 §5.2.5, §5.2.6).
 type AddressProfile struct {
 	TON int `yaml:"ton"`
 	NPI int `yaml:"npi"`
+}
+
+// RangeProfile is which of our addresses a bind serves (SMPP 3.4 §5.2.7).
+type RangeProfile struct {
+	TON   int    `yaml:"ton"`
+	NPI   int    `yaml:"npi"`
+	Range string `yaml:"range"`
+}
+
+// CodingProfile is the data_coding that is sent.
+type CodingProfile struct {
+	Default int `yaml:"default"`
+	UCS2    int `yaml:"ucs2"`
+}
+
+// ValidityProfile is how a validity_period is written.
+type ValidityProfile struct {
+	Form string        `yaml:"form"`
+	Max  time.Duration `yaml:"max"`
+}
+
+// TLVProfile is an optional parameter that goes with every submit.
+type TLVProfile struct {
+	Tag      int    `yaml:"tag"`
+	Name     string `yaml:"name"`
+	Type     string `yaml:"type"`
+	Value    string `yaml:"value"`
+	Required bool   `yaml:"required"`
+}
+
+// LimitsProfile is the most that the carrier grants any account; 0: it doesn't
+// say.
+type LimitsProfile struct {
+	Binds          int `yaml:"binds"`
+	Window         int `yaml:"window"`
+	LimitPerSecond int `yaml:"limit_per_second"`
 }
 
 // ReceiptProfile is how receipts name the message they are about, and what they
@@ -47,6 +109,19 @@ func (p *ReceiptProfile) grammar() carrier.Grammar {
 	return carrier.Grammar{Pattern: p.Pattern, Detect: p.Detect, Errors: p.Errors, Parts: p.Parts}
 }
 
+// defaultProfile reads SMPP 3.4 as it stands.
+func defaultProfile() Profile {
+	international := AddressProfile{TON: 1, NPI: 1}
+	return Profile{
+		InterfaceVersion: "3.4", Source: international, ShortCode: AddressProfile{TON: 3}, TollFree: international,
+		Alphanumeric: AddressProfile{TON: 5}, Destination: international, NumberFormat: "digits",
+		DefaultAlphabet: "gsm7", DataCoding: CodingProfile{Default: 0, UCS2: 8}, GuessUCS2: true,
+		LongText: "udh8", RegisteredDelivery: 1, Validity: ValidityProfile{Form: "relative", Max: 30 * 24 * time.Hour},
+		Receipts:    ReceiptProfile{IDBase: "auto", Member: "source_addr", Detect: "esm_class", Parts: "all"},
+		EnquireLink: 30 * time.Second,
+	}
+}
+
 // LoadProfile returns a profile by its name in configs/carriers, or a file's
 // when the name is a path.
 func LoadProfile(name string) (*Profile, error) {
@@ -63,12 +138,12 @@ func LoadProfile(name string) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := Profile{
-		Source: AddressProfile{TON: 1, NPI: 1}, Destination: AddressProfile{TON: 1, NPI: 1},
-		DefaultAlphabet: "gsm7", Receipts: ReceiptProfile{IDBase: "auto", Member: "source_addr", Detect: "esm_class", Parts: "all"},
-	}
+	p := defaultProfile()
 	r := newConfigReader(name, nil)
 	r.file(raw, &p)
+	if _, set := r.places["toll_free"]; !set {
+		p.TollFree = p.Source
+	}
 	r.validateProfile(&p)
 	if len(r.problems) > 0 {
 		return nil, fmt.Errorf("profile %w", r.sorted())
@@ -85,47 +160,3 @@ func profileNames() []string {
 	return names
 }
 
-func (r *configReader) validateProfile(p *Profile) {
-	for _, a := range []struct {
-		path string
-		AddressProfile
-	}{{"source", p.Source}, {"destination", p.Destination}} {
-		r.between(a.path+".ton", a.TON, 0, 6)
-		r.between(a.path+".npi", a.NPI, 0, 18)
-	}
-	r.oneOf("default_alphabet", p.DefaultAlphabet, []string{"gsm7", "latin1", "ascii"})
-	r.oneOf("receipts.id_base", p.Receipts.IDBase, []string{"auto", "same", "hex_to_decimal", "decimal_to_hex"})
-	r.oneOf("receipts.member", p.Receipts.Member, []string{"source_addr", "destination_addr", "none"})
-	r.oneOf("receipts.detect", p.Receipts.Detect, []string{"esm_class", "text"})
-	r.oneOf("receipts.parts", p.Receipts.Parts, []string{"all", "last", "first", "any"})
-	if _, err := regexp.Compile(p.Receipts.Pattern); err != nil {
-		r.problem("receipts.pattern", "%v", err)
-	}
-	for code, state := range p.Receipts.Errors {
-		r.oneOf("receipts.errors."+code, state, []string{"delivered", "failed", "expired", "pending"})
-	}
-	// SMPP 3.4 §5.3.2 leaves 0x1400 to 0x3FFF to vendors.
-	if p.KeyTLV != 0 {
-		r.between("key_tlv", p.KeyTLV, 0x1400, 0x3fff)
-	}
-	for stat, state := range p.Receipts.States {
-		r.oneOf("receipts.states."+stat, state, []string{"delivered", "failed", "expired", "pending"})
-	}
-	for code, class := range p.Statuses {
-		path := "statuses." + code
-		if _, err := strconv.ParseUint(code, 0, 32); err != nil {
-			r.problem(path, "%q found, a status such as 0x00000058 expected", code)
-		}
-		r.oneOf(path, class, statusClasses())
-	}
-}
-
-// statusClasses are the words of smpp's status table that a submit's status can
-// be given.
-func statusClasses() []string {
-	var words []string
-	for _, c := range []smpp.Class{smpp.ClassThrottle, smpp.ClassTransient, smpp.ClassPermanent, smpp.ClassSender, smpp.ClassSession} {
-		words = append(words, c.String())
-	}
-	return words
-}

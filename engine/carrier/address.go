@@ -184,6 +184,19 @@ func (a *addresses) appendNumber(b []byte, phone message.Phone) []byte {
 	return phone.AppendDigits(b)
 }
 
+// npiE164 is the numbering plan of international numbers (SMPP 3.4 §5.2.6).
+const npiE164 = 1
+
+// foreign tells whether a number has to say that it is international where
+// those of the carrier's own country go without country code.
+func (a *addresses) foreign(phone message.Phone) bool {
+	if a.format != nationally || phone < shortCodeBelow {
+		return false
+	}
+	var buf [20]byte
+	return !strings.HasPrefix(alias(phone.AppendDigits(buf[:0])), a.country)
+}
+
 // source returns the address of one of our numbers. Its kind says type and
 // plan; one whose kind is not known is taken for a short code by its length.
 func (p *Profile) source(number message.Phone) smpp.Address {
@@ -202,6 +215,9 @@ func (p *Profile) source(number message.Phone) smpp.Address {
 		return smpp.Address{TON: as.TON, NPI: as.NPI, Addr: s.Address}
 	case as == a.shortCode && (number < shortCodeBelow || s != nil && s.Kind == kindShortCode):
 		return smpp.Address{TON: as.TON, NPI: as.NPI, Addr: number.Digits()}
+	}
+	if a.foreign(number) {
+		as = Address{TON: smpp.TONInternational, NPI: npiE164}
 	}
 	return smpp.Address{TON: as.TON, NPI: as.NPI, Addr: string(a.appendNumber(nil, number))}
 }

@@ -37,6 +37,7 @@ type cutter struct {
 	profile *Profile
 	coding  byte // data_coding of the parts
 	udh     bool // they begin with a user data header
+	payload bool // the only one goes into message_payload
 	ref     uint16
 	octets  []byte
 	pieces  []piece
@@ -47,7 +48,7 @@ type cutter struct {
 
 // cut fills pieces. The reference is of 16 bits; udh8 uses the lower ones.
 func (c *cutter) cut(body string, ref uint16) error {
-	c.octets, c.pieces, c.udh, c.ref = c.octets[:0], c.pieces[:0], false, ref
+	c.octets, c.pieces, c.udh, c.payload, c.ref = c.octets[:0], c.pieces[:0], false, false, ref
 	set := &c.profile.codings
 	whole, isGSM := text.AppendGSM7(c.whole[:0], body)
 	if isGSM && !set.alphabet.holds(body) {
@@ -61,7 +62,7 @@ func (c *cutter) cut(body string, ref uint16) error {
 	if isGSM {
 		c.coding, single = set.defaultCoding, oneGSM7
 	}
-	if len(whole) <= single || c.profile.long == payload {
+	if c.payload = len(whole) > single && c.profile.long == payload; c.payload || len(whole) <= single {
 		c.add(whole, body, isGSM, 0, 0)
 		return nil
 	}

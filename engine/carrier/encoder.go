@@ -115,7 +115,7 @@ func (e *Encoder) several(dst *engine.Parts, t *engine.Text, body string) error 
 		from := len(dst.Buf)
 		data := c.octets[p.from:p.to]
 		b := e.head(dst.Buf, t, esmClass, c.coding)
-		if len(data) > maxShortMessage {
+		if c.payload {
 			b = append(b, 0, byte(smpp.TagMessagePayload>>8), byte(smpp.TagMessagePayload&0xFF), byte(len(data)>>8), byte(len(data)))
 			b = append(b, data...)
 		} else {
@@ -130,9 +130,6 @@ func (e *Encoder) several(dst *engine.Parts, t *engine.Text, body string) error 
 	return nil
 }
 
-// maxShortMessage is how long short_message may be (SMPP 3.4 §5.2.22).
-const maxShortMessage = 254
-
 // reference is that of a text in several parts: of 16 bits, the same whenever
 // the text is encoded, the engine's own in the lower ones.
 func reference(t *engine.Text) uint16 {
@@ -143,6 +140,9 @@ func reference(t *engine.Text) uint16 {
 func (e *Encoder) head(b []byte, t *engine.Text, esmClass, dataCoding byte) []byte {
 	p := e.profile
 	b = append(b, e.last.head...)
+	if p.addresses.foreign(t.Phone) { // It would be read as one of the carrier's own country.
+		b[len(b)-2], b[len(b)-1] = smpp.TONInternational, npiE164
+	}
 	b = p.addresses.appendNumber(b, t.Phone)
 	b = append(b, 0, esmClass, 0, p.priority, 0)     // …, protocol_id, …, schedule_delivery_time
 	b = append(b, e.period...)                       // validity_period

@@ -170,8 +170,26 @@ func (p *Profile) overrides(s Settings) error {
 	return nil
 }
 
+// SettingError is a word of a profile that makes no sense.
+type SettingError struct {
+	Profile, Key, Value string // Key as in configs/carriers/*.yaml
+	Err                 error  // why, where that isn't plain
+}
+
+// Error names the profile, the key and the word.
+func (e *SettingError) Error() string {
+	text := fmt.Sprintf("carrier: profile %q: %s: %q makes no sense", e.Profile, e.Key, e.Value)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns why.
+func (e *SettingError) Unwrap() error { return e.Err }
+
 func (p *Profile) problem(key, value string) error {
-	return fmt.Errorf("carrier: profile %q: %s: %q makes no sense", p.name, key, value)
+	return &SettingError{Profile: p.name, Key: key, Value: value}
 }
 
 func choose[T any](to *T, word string, words map[string]T) bool {

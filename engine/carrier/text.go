@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"fanline/engine/message"
 	"fanline/smpp"
 )
 
@@ -92,3 +93,13 @@ func sarPart(o smpp.Options) (part Part, ok bool) {
 }
 
 func (p Part) valid() bool { return p.Part >= 1 && p.Part <= p.Parts }
+
+// Addresses returns from whom a deliver_sm or data_sm comes and to which of our
+// numbers it goes; 0: no phone, or none of ours.
+func (p *Profile) Addresses(pdu []byte) (from, to message.Phone) {
+	e, ok := peek(pdu)
+	if !ok {
+		return 0, 0
+	}
+	return p.phone(e.sourceTON, e.source), p.sender(e.destinationTON, e.destination)
+}

@@ -51,6 +51,16 @@ func (p *Profile) readTLVs(s Settings) error {
 	return nil
 }
 
+// TLVNames returns the names by which our numbers give values.
+func (p *Profile) TLVNames() (names []string) {
+	for i := range p.tlvs {
+		if p.tlvs[i].Name != "" {
+			names = append(names, p.tlvs[i].Name)
+		}
+	}
+	return names
+}
+
 // appendTLVs appends the parameters of one of our numbers, which may be nil.
 func (p *Profile) appendTLVs(b []byte, s *Sender) ([]byte, error) {
 	for i := range p.tlvs {
