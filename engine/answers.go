@@ -160,6 +160,9 @@ func (e *Engine) concluded(o *outgoing, state message.State, out *record.Outcome
 		o.nothing()
 	}
 	if missing, may := o.given.missing(o.msg.Parts); out.State == message.Uncertain && may {
+		if o.waits {
+			o.p.since(o.handle, o.since)
+		}
 		o.p.addDoubt(&doubt{
 			message: o.msg, broadcast: o.bc, written: o.written, expires: o.expires(e), offset: o.since,
 			missing: missing, handle: o.handle, waits: o.waits,

@@ -108,6 +108,9 @@ func (e *Engine) credit(p *partition, c *carrier, s *search, rc *Receipt, at int
 		c.in.stats.ByPhone++
 	} else {
 		c.in.learn(s.form, s.clear())
+		if !c.in.sure() {
+			p.seen.Add(s.asCame())
+		}
 		q.seen.Add(onceKey(s.key, w.Phone))
 		if q != p || rc.Phone != w.Phone {
 			p.seen.Add(onceKey(s.key, rc.Phone))

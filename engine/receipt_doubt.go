@@ -39,7 +39,11 @@ func (e *Engine) doubtOf(p *partition, rc *Receipt, at int64) *doubt {
 // missing parts it was nobody can tell; it counts as the first.
 func (e *Engine) creditDoubt(p *partition, c *carrier, d *doubt, s *search, at int64) {
 	rc := s.rc
-	if len(rc.ID) > 0 {
+	switch {
+	case len(rc.ID) == 0:
+	case c.in.detect: // No response has told which form the id has.
+		p.seen.Add(s.asCame())
+	default:
 		p.seen.Add(onceKey(e.parkKey(c, s), rc.Phone))
 	}
 	part := uint8(bits.TrailingZeros32(d.missing)) + 1
@@ -97,6 +101,14 @@ func (p *partition) addDoubt(d *doubt) {
 		return
 	}
 	p.uncertain[d.message.Phone] = d
+}
+
+// since has the journal be kept from where it says that a part of an uncertain
+// message left; what settles it needs that.
+func (p *partition) since(h handleOf, offset int64) {
+	if w := p.table.At(h); w != nil {
+		w.Offset = min(w.Offset, offset)
+	}
 }
 
 // second takes the doubt about a broadcast's first attempt out, since from now

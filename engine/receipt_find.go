@@ -21,6 +21,7 @@ const (
 
 // search looks for the message of a receipt under one id after another.
 type search struct {
+	c     *carrier
 	rc    *Receipt
 	at    int64
 	to    *number // of ours, to which the receipt came; nil: unknown
@@ -87,7 +88,7 @@ func national(short, whole message.Phone) bool {
 // time: thorough. Other partitions are searched where the receipt was filed
 // under no phone, and where some of this carrier's were astray.
 func (e *Engine) find(p *partition, c *carrier, rc *Receipt, at int64, thorough bool) (search, verdict) {
-	s := search{rc: rc, at: at, to: e.numbers[rc.To]}
+	s := search{c: c, rc: rc, at: at, to: e.numbers[rc.To]}
 	first := c.in.stats.Form
 	s.keys[first] = e.receiptKey(c, rc, first)
 	e.findIn(&s, p, c, first, thorough)
@@ -98,7 +99,7 @@ func (e *Engine) find(p *partition, c *carrier, rc *Receipt, at int64, thorough 
 				e.findIn(&s, p, c, form, thorough)
 			}
 		}
-		if s.n == 1 && (p.uncertain[rc.Phone] != nil || e.busy(rc.Phone)) {
+		if s.n == 1 && (p.uncertain[rc.Phone] != nil || e.busy(rc.Phone) || s.wasHere(p)) {
 			return s, perhaps
 		}
 	}
@@ -135,6 +136,9 @@ func past(p *partition, c *carrier, s *search) verdict {
 	if len(s.rc.ID) == 0 {
 		return nobody
 	}
+	if c.in.detect && p.seen.Has(s.asCame()) {
+		return heard
+	}
 	for form, key := range s.keys {
 		if key == 0 {
 			continue
@@ -153,6 +157,22 @@ func past(p *partition, c *carrier, s *search) verdict {
 		}
 	}
 	return nobody
+}
+
+// wasHere tells whether the receipt may have been here before, and so be about
+// another message than the one found.
+func (s *search) wasHere(p *partition) bool {
+	for _, key := range s.keys {
+		if once := onceKey(key, s.rc.Phone); key != 0 && (p.seen.Has(once) || p.lapsed.Has(once)) {
+			return true
+		}
+	}
+	return p.seen.Has(s.asCame())
+}
+
+// asCame is under which a receipt is remembered whose id may be of any form.
+func (s *search) asCame() uint64 {
+	return onceKey(receipts.Key(^s.c.index, s.rc.ID), s.rc.Phone) // No carrier has such an index.
 }
 
 // busy tells whether a part to a phone has left whose id is still to come.

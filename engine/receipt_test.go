@@ -268,7 +268,9 @@ func TestAReceiptWithoutAPhoneThatIsEarlyJoinsAMomentLater(t *testing.T) {
 
 func TestAddressesTheOtherWayRoundOrWithoutACountryAreUnderstood(t *testing.T) {
 	for name, file := range map[string]func(p *post, id string, phone message.Phone){
-		"swapped":  func(p *post, id string, phone message.Phone) { p.receipt("plain", id, postNumber, phone, message.Delivered, "") },
+		"swapped": func(p *post, id string, phone message.Phone) {
+			p.receipt("plain", id, postNumber, phone, message.Delivered, "")
+		},
 		"national": func(p *post, id string, phone message.Phone) { p.delivered("plain", id, phone%10_000_000_000) },
 	} {
 		p := newPost(t, nil)

@@ -426,6 +426,9 @@ func (r *recovery) doubt(m *record.Message, written, offset int64) {
 		}
 		return
 	}
+	if part.waits {
+		r.p.since(part.handle, offset)
+	}
 	kept := *m
 	kept.Carrier = strings.Clone(m.Carrier)
 	r.p.addDoubt(&doubt{
