@@ -171,6 +171,7 @@ func (a *API) Handler() http.Handler {
 	route("GET /v1/carriers/trace", a.trace)
 	route("POST /v1/carriers/{name}/{verb}", a.carrierChange)
 	route("POST /v1/numbers/{number}/members/import", a.importMembers)
+	route("GET /v1/numbers/{number}/members/{member}", a.member)
 	route("GET /v1/numbers/{number}/groups", a.groups)
 	route("POST /v1/numbers/{number}/groups/{group}/members", a.addToGroup)
 	route("DELETE /v1/numbers/{number}/groups/{group}/members", a.removeFromGroup)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"fanline/community"
@@ -26,4 +27,19 @@ func TestARouteIsExplainedWithWhatTheStoreKnows(t *testing.T) {
 // routeOf stands for the program's table.
 func routeOf(m community.Membership, phone message.Phone) Route {
 	return Route{Number: m.Number, Phone: phone, Carrier: "acme", Evidence: []RouteEvidence{}, Choices: []RouteChoice{}, Failover: []string{}}
+}
+
+func TestAMemberIsShownWithTheWayToThePhone(t *testing.T) {
+	h := newHouse(t)
+	file := strings.NewReader("phone,first_name,carrier\n" + phoneOf(0).String() + ",Ann,acme\n")
+	if _, err := h.store.Import(t.Context(), file, community.ImportOptions{Number: ourNumber, Format: community.CSV}); err != nil {
+		t.Fatal(err)
+	}
+	got := ask[MemberView](h, "GET", "/v1/numbers/"+ourNumber.String()+"/members/"+phoneOf(0).String(), "")
+	if got.FirstName != "Ann" || got.Consent != community.Joined || got.Ways != (community.Ways{Imported: "acme"}) || got.Joined.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	if w := h.do("GET", "/v1/numbers/"+ourNumber.String()+"/members/7", ""); w.Code != http.StatusNotFound {
+		t.Error(w.Code, w.Body)
+	}
 }

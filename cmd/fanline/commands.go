@@ -30,6 +30,7 @@ func commands() []command {
 		{"dev", "[--demo [--members N] [--exit] [--json]] [--data DIR]", "run everything in one go, without configuration, on a simulated carrier", runDev},
 		{"serve", "--config FILE [--data DIR]", "run on a configuration", runServe},
 		{"members import", "FILE [--number N] [--rejects FILE]", "take members in from CSV or NDJSON", runMembersImport},
+		{"members show", "MEMBER [--number N] [--json]", "show a member, by id or phone", runMembersShow},
 		{"members group", "add|remove|list …", "put members into groups by hand", runMembersGroup},
 		{"broadcast create", "--number N --text T --audience A [--json]", "write a text to an audience; nobody is texted yet", runBroadcastCreate},
 		{"broadcast dry-run", "ID [--json]", "say whom it would reach, in how many parts and minutes", runBroadcastDryRun},
