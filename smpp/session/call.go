@@ -158,12 +158,13 @@ func (s *Session) answerCall(h smpp.Header, pdu []byte, now int64) bool {
 		return false
 	}
 	c.header = h
-	if len(pdu) > smpp.HeaderLen {
+	if pdu != nil {
 		_, p, err := smpp.Decode(pdu)
-		if err != nil {
-			s.log.Warn("response that cannot be decoded", "error", err, "sequence", h.Sequence)
-		} else {
+		switch {
+		case err == nil:
 			c.pdu = p
+		case len(pdu) > smpp.HeaderLen:
+			s.log.Warn("response that cannot be decoded", "error", err, "sequence", h.Sequence)
 		}
 	}
 	s.answered(now)

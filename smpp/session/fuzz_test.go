@@ -70,3 +70,36 @@ func (c *canned) Close() error {
 	c.closed = true
 	return nil
 }
+
+// FuzzOutbind lets whoever connects to us say anything before we bind: it ends in order, and only a known password gets a bind.
+func FuzzOutbind(f *testing.F) {
+	outbind, err := smpp.Append(nil, smpp.StatusOK, 1, &smpp.Outbind{SystemID: "smsc", Password: "pass"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(outbind)
+	f.Add(append(outbind, header(smpp.BindReceiverRespID, 0, 1)...))
+	f.Add(append(header(smpp.EnquireLinkID, 0, 9), outbind...))
+	f.Add(header(smpp.UnbindID, 0, 10))
+	f.Add([]byte{0, 0, 0, 17, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0, 1, 65})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		conn := &canned{Reader: bytes.NewReader(data)}
+		known := false
+		s, err := session.OpenOutbind(t.Context(), conn, session.Config{Logger: slog.New(slog.DiscardHandler)}, func(id, password string) bool {
+			known = id == "smsc" && password == "pass"
+			return known
+		}, &collector{})
+		if err != nil {
+			if !conn.closed {
+				t.Error("the connection is left open")
+			}
+			return
+		}
+		if !known {
+			t.Error("bound to somebody unknown")
+		}
+		if err := s.Run(t.Context()); err == nil {
+			t.Error("the session ended without a reason")
+		}
+	})
+}

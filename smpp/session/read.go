@@ -19,6 +19,8 @@ const (
 	maxAnswers = 4 << 20
 	// probeFor is how long a read waits that is to find out whether there is anything to read.
 	probeFor = int64(time.Millisecond)
+	// resignAfter is how long the peer waits for unbind_resp at most. The shortest patience known is two seconds (jsmpp).
+	resignAfter = int64(time.Second)
 	// floodAfter is how much must have been read since a time-out was due to be sure that what was there at that moment is
 	// through, even if the peer never pauses: more than any receive buffer holds.
 	floodAfter = 16 << 20
@@ -339,16 +341,19 @@ func (s *Session) putOff(batch []Delivery) {
 	}
 }
 
-// unbindSeen answers the peer's unbind: what is unwritten comes back, and what is written has UnbindTimeout to be answered.
+// unbindSeen takes the peer's unbind: what is unwritten comes back, and what is written has UnbindTimeout to be answered. Most peers
+// close when they have unbind_resp, so that waits a moment while something is under way either way.
 func (s *Session) unbindSeen(seq uint32, now int64) {
-	s.in.answers = appendHeader(s.in.answers, smpp.UnbindRespID, smpp.StatusOK, seq)
-	s.in.polite, s.in.left = true, true
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state >= stateUnbound {
-		return // Both unbound at once; ours goes on.
+	if s.state >= stateUnbound { // Both unbound at once, and ours goes on; or it asks again.
+		s.in.answers = appendHeader(s.in.answers, smpp.UnbindRespID, smpp.StatusOK, seq)
+		s.in.polite, s.in.left = true, true
+		return
 	}
+	s.in.left = true
 	s.state, s.leaveBy = stateLeaving, now+int64(s.cfg.UnbindTimeout)
+	s.leaving, s.leaveSeq, s.resignBy = true, seq, now+min(int64(s.cfg.UnbindTimeout), resignAfter)
 	unsent := s.withdraw(func(uint64) bool { return true })
 	s.log.Info("the peer unbinds", "in_flight", s.win.inflight, "unsent", unsent)
 }

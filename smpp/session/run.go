@@ -126,6 +126,9 @@ func (s *Session) due() int64 {
 	case stateBroken:
 		return 0
 	case stateUnbound, stateLeaving:
+		if s.leaving {
+			return min(s.sweepAt, s.leaveBy, s.resignBy)
+		}
 		return min(s.sweepAt, s.leaveBy)
 	case stateDraining:
 		if s.drainBy != 0 {
@@ -157,6 +160,7 @@ func (s *Session) step(ctx context.Context, now int64, quiet bool) (end bool, er
 	case s.state == stateUnbound && in.gone && s.owed == 0: // Until then the peer may still want our answers.
 		return true, s.why
 	case s.state == stateLeaving && s.win.inflight == 0 && s.owed == 0:
+		s.resign(now)
 		return true, ErrPeerUnbound
 	}
 	if s.due() > now {
@@ -189,6 +193,9 @@ func (s *Session) timeouts(now int64) (end bool, err error) {
 			s.giveBack(Outcome{Token: sl.token, Code: Unknown})
 		})
 		s.sweepAt = max(next, now+timeout/64+1) // Not for every single one: they are found a sixty-fourth late at most.
+	}
+	if s.leaving && now >= s.resignBy {
+		s.resign(now)
 	}
 	switch {
 	case s.state == stateBroken && s.in.gone: // It closed behind its unbind_resp.
@@ -244,6 +251,15 @@ func (s *Session) drain(now int64) {
 	s.out.answer(appendHeader(s.in.answers[:0], smpp.UnbindID, smpp.StatusOK, s.unbindSeq), now)
 	s.state, s.leaveBy = stateUnbound, now+int64(s.cfg.UnbindTimeout)
 	s.signal()
+}
+
+// resign answers the peer's unbind. The lock is held.
+func (s *Session) resign(now int64) {
+	if s.leaving && s.state == stateLeaving {
+		s.out.answer(appendHeader(s.in.answers[:0], smpp.UnbindRespID, smpp.StatusOK, s.leaveSeq), now)
+		s.leaving, s.in.polite = false, true
+		s.signal()
+	}
 }
 
 // signal wakes the writer if it waits. The lock is held.

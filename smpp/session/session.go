@@ -84,7 +84,7 @@ const (
 	stateBound    state = iota // takes submits
 	stateDraining              // Unbind was called: no more submits, waiting for the window to empty
 	stateUnbound               // unbind sent by us: waiting for the response
-	stateLeaving               // the peer's unbind has been answered: waiting for responses still on their way
+	stateLeaving               // the peer has unbound: waiting for what is under way
 	stateBroken                // a write failed: reading what is still there to read
 	stateClosed                // Run is finishing or has finished
 )
@@ -120,6 +120,9 @@ type Session struct {
 	drainBy   int64 // when unbind goes out although deliveries are unanswered; 0: submits are still in flight
 	leaveBy   int64 // when the session ends although unbind isn't answered, or submits aren't after the peer's
 	unbindSeq uint32
+	leaving   bool      // the peer's unbind is not answered yet
+	leaveSeq  uint32    // its number
+	resignBy  int64     // when it is answered although something is under way
 	why       error     // of an unbind that nobody asked for
 	active    int64     // when something other than enquire_link was sent or read last
 	calls     callTable // what Request waits for
