@@ -290,7 +290,7 @@ func (c *coder) readOptions(v *Options) {
 	if n < len(rest) && rest[0] == 0 {
 		if m := wholeTLVs(rest[1:]); m == len(rest)-1 {
 			if c.trace != nil {
-				c.trace.warn(c.pos, "a surplus NUL before the optional parameters was dropped")
+				c.trace.warn(c.pos, "a surplus NUL was dropped")
 			}
 			c.pos++
 			rest, n = rest[1:], m

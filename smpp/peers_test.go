@@ -97,12 +97,18 @@ func TestPDUsOfOtherEncodersAreUnderstood(t *testing.T) {
 	}
 }
 
-func comparePeer(t *testing.T, c peerCase, line peerLine) {
+func unhex(t testing.TB, s string) []byte {
 	t.Helper()
-	pdu, err := hex.DecodeString(line.Hex)
+	b, err := hex.DecodeString(s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+func comparePeer(t *testing.T, c peerCase, line peerLine) {
+	t.Helper()
+	pdu := unhex(t, line.Hex)
 	object, err := Trace(pdu)
 	var got peerTrace
 	if jsonErr := json.Unmarshal(object, &got); err != nil || jsonErr != nil {
