@@ -20,12 +20,9 @@ func appendHeader(dst []byte, id smpp.CommandID, status smpp.Status, seq uint32)
 	return binary.BigEndian.AppendUint32(dst, seq)
 }
 
-// appendDeliverResp appends the response to a deliver_sm or data_sm; a data_sm_resp that refuses has no body.
+// appendDeliverResp appends the response to a deliver_sm or data_sm, which has its empty message_id also when it refuses.
 func appendDeliverResp(dst []byte, request smpp.CommandID, seq uint32, status smpp.Status) []byte {
 	dst = appendHeader(dst, request.Response(), status, seq)
-	if request == smpp.DataSMID && status != smpp.StatusOK {
-		return dst
-	}
 	binary.BigEndian.PutUint32(dst[len(dst)-smpp.HeaderLen:], deliverRespLen)
 	return append(dst, 0)
 }
