@@ -114,7 +114,7 @@ func (c *carrierNode) Carriers() []api.Carrier {
 	states := c.pool.State()
 	out := make([]api.Carrier, 0, len(states))
 	for i, s := range states {
-		config := &c.n.cfg.Carriers[i]
+		config := &c.n.running().Carriers[i]
 		e := engines[s.Name]
 		one := api.Carrier{
 			Name: s.Name, Profile: config.Profile, Admin: string(s.Admin), AdminSince: s.Since, Bind: config.Bind,

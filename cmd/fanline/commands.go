@@ -29,6 +29,7 @@ func commands() []command {
 	return []command{
 		{"dev", "[--demo [--members N] [--exit] [--json]] [--data DIR]", "run everything in one go, without configuration, on a simulated carrier", runDev},
 		{"serve", "--config FILE [--data DIR]", "run on a configuration", runServe},
+		{"reload", "[--data DIR] [--json]", "have a running process read its configuration again, without unbinding", runReload},
 		{"members import", "FILE [--number N] [--rejects FILE]", "take members in from CSV or NDJSON", runMembersImport},
 		{"members show", "MEMBER [--number N] [--json]", "show a member, by id or phone", runMembersShow},
 		{"members group", "add|remove|list …", "put members into groups by hand", runMembersGroup},

@@ -52,6 +52,8 @@ type node struct {
 	control    net.Listener
 	routes     atomic.Pointer[route.Table]
 	lookups    *lookupNode // nil: no service is named
+	live       atomic.Pointer[Config]
+	reloads    *reloader // nil: there is no file to read again
 }
 
 // runNode opens everything, serves until ctx ends and closes everything. extra

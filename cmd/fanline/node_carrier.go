@@ -103,7 +103,7 @@ func (c *carrierNode) healthy() error { return c.pool.Healthy() }
 // bound of what a crash leaves uncertain.
 func (n *node) windowsSum() int {
 	sum := 0
-	for _, c := range n.cfg.Carriers {
+	for _, c := range n.running().Carriers {
 		sum += c.Binds * c.Window
 	}
 	return sum

@@ -30,6 +30,7 @@ func (n *node) runEdge(ctx context.Context, ready func()) error {
 	private := http.NewServeMux()
 	n.observer.routes(private)
 	private.Handle("/v1/", n.api().Handler())
+	private.HandleFunc("POST /v1/reload", n.serveReload)
 	private.HandleFunc("/debug/pprof/", pprof.Index) // Only here: the socket opens to its owner alone.
 	private.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	var g errgroup.Group

@@ -159,4 +159,3 @@ func profileNames() []string {
 	}
 	return names
 }
-

@@ -27,5 +27,8 @@ func runServe(ctx context.Context, args []string, _ io.Reader, _, stderr io.Writ
 	if *debug {
 		level = slog.LevelDebug
 	}
-	return runNode(ctx, cfg, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})), nil)
+	return runNode(ctx, cfg, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})), func(n *node) []part {
+		n.reloads = &reloader{n: n, load: func() (*Config, error) { return loadConfig(*config, *data, os.Environ()) }}
+		return []part{{"reload", n.reloads.run}}
+	})
 }

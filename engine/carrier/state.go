@@ -23,8 +23,8 @@ type CarrierState struct {
 type BindState struct {
 	Bind         uint32        `json:"bind"`
 	Kind         string        `json:"kind"`
-	Host         string        `json:"host"` // that it is bound to, or was tried last
-	Peer         string        `json:"peer"` // the SMSC's system_id
+	Host         string        `json:"host"`              // that it is bound to, or was tried last
+	Peer         string        `json:"peer"`              // the SMSC's system_id
 	Version      byte          `json:"interface_version"` // that it said, 0x33 where it said none
 	Up           bool          `json:"up"`
 	Refused      bool          `json:"refused"`                // bind-fatal: somebody must change the configuration
