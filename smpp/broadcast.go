@@ -123,4 +123,5 @@ type CancelBroadcastSMResp struct{ Options Options }
 
 // CommandID returns CancelBroadcastSMRespID.
 func (p *CancelBroadcastSMResp) CommandID() CommandID { return CancelBroadcastSMRespID }
-func (p *CancelBroadcastSMResp) fields(c *coder)      { c.empty(CancelBroadcastSMRespID, &p.Options) }
+
+func (p *CancelBroadcastSMResp) fields(c *coder) { c.empty(CancelBroadcastSMRespID, &p.Options) }

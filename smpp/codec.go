@@ -175,6 +175,18 @@ func newRarePDU(id CommandID) PDU {
 		return &CancelBroadcastSM{}
 	case CancelBroadcastSMRespID:
 		return &CancelBroadcastSMResp{}
+	case ParamRetrieveID:
+		return &ParamRetrieve{}
+	case ParamRetrieveRespID:
+		return &ParamRetrieveResp{}
+	case QueryLastMsgsID:
+		return &QueryLastMsgs{}
+	case QueryLastMsgsRespID:
+		return &QueryLastMsgsResp{}
+	case QueryMsgDetailsID:
+		return &QueryMsgDetails{}
+	case QueryMsgDetailsRespID:
+		return &QueryMsgDetailsResp{}
 	}
 	return nil
 }
@@ -189,4 +201,5 @@ var commands = [...]CommandID{
 	SubmitMultiID, SubmitMultiRespID, CancelSMID, CancelSMRespID, ReplaceSMID, ReplaceSMRespID,
 	OutbindID, AlertNotificationID, BroadcastSMID, BroadcastSMRespID,
 	QueryBroadcastSMID, QueryBroadcastSMRespID, CancelBroadcastSMID, CancelBroadcastSMRespID,
+	ParamRetrieveID, ParamRetrieveRespID, QueryLastMsgsID, QueryLastMsgsRespID, QueryMsgDetailsID, QueryMsgDetailsRespID,
 }

@@ -47,6 +47,14 @@ func samples() []PDU {
 		&QueryBroadcastSM{MessageID: "b1", Source: source, Options: options}, &QueryBroadcastSMResp{MessageID: "b1", Options: options},
 		&CancelBroadcastSM{ServiceType: "CBS", MessageID: "b1", Source: source, Options: options}, &CancelBroadcastSMResp{Options: options},
 		&QuerySMResp{MessageID: "1a2b", FinalDate: "261231235959000+", MessageState: StateDelivered, ErrorCode: 7, Options: options},
+		&ParamRetrieve{Name: "DL friends"}, &ParamRetrieveResp{Value: "yes"},
+		&QueryLastMsgs{Source: source, Number: 3}, &QueryLastMsgsResp{MessageIDs: []string{"1a2b", "1a2c"}},
+		&QueryMsgDetails{MessageID: "1a2b", Source: source, TextLength: 160},
+		&QueryMsgDetailsResp{
+			ServiceType: "CMT", Source: source, Destinations: []Destination{{Address: destination}, {List: "friends"}}, ProtocolID: 1, PriorityFlag: 2,
+			ScheduleDeliveryTime: "261231235959000+", ValidityPeriod: "000000040000000R", RegisteredDelivery: 1, DataCoding: 8, ShortMessage: []byte("Hey"),
+			MessageID: "1a2b", FinalDate: "261231235959000+", MessageState: StateDelivered, ErrorCode: 7,
+		},
 		&EnquireLink{Options: options}, &EnquireLinkResp{Options: options}, &Unbind{Options: options}, &UnbindResp{Options: options}, &GenericNack{Options: options},
 	}
 	for _, kind := range []CommandID{BindReceiverID, BindTransmitterID, BindTransceiverID} {

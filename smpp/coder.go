@@ -208,8 +208,8 @@ func (c *coder) readMessage(v *[]byte) {
 func (c *coder) messageEnd(from, n int) int {
 	at := from + n
 	rest := c.buf[at:]
-	if len(rest) == 0 || wholeTLVs(rest) == len(rest) {
-		return at
+	if len(rest) == 0 || wholeTLVs(rest) == len(rest) || c.id == QueryMsgDetailsRespID {
+		return at // In the last case fields follow.
 	}
 	if before := c.buf[at-1:]; n > 0 && wholeTLVs(before) == len(before) {
 		return at - 1
@@ -452,6 +452,18 @@ func (c *coder) walk(p PDU) bool {
 	case *CancelBroadcastSM:
 		p.fields(c)
 	case *CancelBroadcastSMResp:
+		p.fields(c)
+	case *ParamRetrieve:
+		p.fields(c)
+	case *ParamRetrieveResp:
+		p.fields(c)
+	case *QueryLastMsgs:
+		p.fields(c)
+	case *QueryLastMsgsResp:
+		p.fields(c)
+	case *QueryMsgDetails:
+		p.fields(c)
+	case *QueryMsgDetailsResp:
 		p.fields(c)
 	default:
 		return false

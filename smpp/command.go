@@ -1,6 +1,9 @@
 package smpp
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // CommandID names the operation of a PDU (SMPP 3.4 §5.1.2.1).
 type CommandID uint32
@@ -33,6 +36,12 @@ const (
 	EnquireLinkID           CommandID = 0x00000015
 	EnquireLinkRespID       CommandID = 0x80000015
 	SubmitMultiID           CommandID = 0x00000021
+	ParamRetrieveID         CommandID = 0x00000022
+	ParamRetrieveRespID     CommandID = 0x80000022
+	QueryLastMsgsID         CommandID = 0x00000023
+	QueryLastMsgsRespID     CommandID = 0x80000023
+	QueryMsgDetailsID       CommandID = 0x00000024
+	QueryMsgDetailsRespID   CommandID = 0x80000024
 	SubmitMultiRespID       CommandID = 0x80000021
 	AlertNotificationID     CommandID = 0x00000102
 	DataSMID                CommandID = 0x00000103
@@ -45,7 +54,7 @@ const (
 	CancelBroadcastSMRespID CommandID = 0x80000113
 )
 
-// requestName names every request of SMPP 3.4 and 5.0.
+// requestName names every request of SMPP 3.3, 3.4 and 5.0.
 func requestName(id CommandID) string {
 	switch id {
 	case BindReceiverID:
@@ -72,6 +81,12 @@ func requestName(id CommandID) string {
 		return "enquire_link"
 	case SubmitMultiID:
 		return "submit_multi"
+	case ParamRetrieveID:
+		return "param_retrieve"
+	case QueryLastMsgsID:
+		return "query_last_msgs"
+	case QueryMsgDetailsID:
+		return "query_msg_details"
 	case AlertNotificationID:
 		return "alert_notification"
 	case DataSMID:
@@ -107,6 +122,24 @@ func (id CommandID) IsResponse() bool { return id&respBit != 0 }
 
 // Response returns the command_id that answers the request id.
 func (id CommandID) Response() CommandID { return id | respBit }
+
+// Since returns the first SMPP version that has the operation: Version33,
+// Version34 or Version50; zero for one that none has.
+func (id CommandID) Since() byte {
+	switch id &^ respBit {
+	case BindTransceiverID, OutbindID, AlertNotificationID, DataSMID:
+		return Version34
+	case BroadcastSMID, QueryBroadcastSMID, CancelBroadcastSMID:
+		return Version50
+	}
+	if id != GenericNackID && requestName(id&^respBit) == "" {
+		return 0
+	}
+	return Version33
+}
+
+// Commands returns every operation that this package reads and writes.
+func Commands() []CommandID { return slices.Clone(commands[:]) }
 
 func hex32(v uint32) string {
 	s := strconv.FormatUint(uint64(v), 16)

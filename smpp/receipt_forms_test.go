@@ -77,11 +77,23 @@ func TestReceiptsOfTheField(t *testing.T) {
 		word  string
 		state byte
 	}{
-		{"DELIVRD", StateDelivered}, {"ACCEPTD", StateAccepted}, {"EXPIRED", StateExpired}, {"DELETED", StateDeleted},
-		{"UNDELIV", StateUndeliverable}, {"UNKNOWN", StateUnknown}, {"REJECTD", StateRejected}, {"ENROUTE", StateEnroute},
-		{"ACKED", StateAccepted}, {"BUFFRED", StateEnroute}, {"BUFFERD", StateEnroute}, {"FAILED", StateUndeliverable},
-		{"NOCRED", StateRejected}, {"SYSERR", StateUndeliverable}, {"SKIPPED", StateSkipped},
-		{"0", 0}, {"NEVERHEARD", 0}, // The carrier's profile has to say.
+		{"DELIVRD", StateDelivered},
+		{"ACCEPTD", StateAccepted},
+		{"EXPIRED", StateExpired},
+		{"DELETED", StateDeleted},
+		{"UNDELIV", StateUndeliverable},
+		{"UNKNOWN", StateUnknown},
+		{"REJECTD", StateRejected},
+		{"ENROUTE", StateEnroute},
+		{"ACKED", StateAccepted},
+		{"BUFFRED", StateEnroute},
+		{"BUFFERD", StateEnroute},
+		{"FAILED", StateUndeliverable},
+		{"NOCRED", StateRejected},
+		{"SYSERR", StateUndeliverable},
+		{"SKIPPED", StateSkipped},
+		{"0", 0},
+		{"NEVERHEARD", 0}, // The carrier's profile has to say.
 	} {
 		s, r := stat(w.word, w.state)
 		cases = append(cases, form{"stat " + w.word, text(s), r})

@@ -49,6 +49,9 @@ func (g Tracing) Trace(b []byte) ([]byte, error) {
 	if c.read != nil {
 		return traceError(c.read), c.read
 	}
+	if c.pos < len(b) {
+		t.warn(c.pos, "octets behind the last field were ignored")
+	}
 	t.checkWhole(p)
 	return t.object(p, g), nil
 }
@@ -155,7 +158,7 @@ func appendOptionValue(out []byte, tag Tag, v []byte) []byte {
 			return out
 		}
 	}
-	if info.Kind == KindParts && !(tag == TagNetworkErrorCode && asciiDigits(v)) {
+	if info.Kind == KindParts && (tag != TagNetworkErrorCode || !asciiDigits(v)) {
 		if object := appendParts(out, tag.Parts(), v); object != nil {
 			return object
 		}

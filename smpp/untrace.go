@@ -68,6 +68,9 @@ func (t *traced) fillIn(id CommandID, p PDU) error {
 	if len(f.fields) > 0 {
 		return fmt.Errorf("smpp: trace: %s has no field %s", id, strings.Join(slices.Sorted(maps.Keys(f.fields)), ", "))
 	}
+	if len(f.tlvs) > 0 {
+		return fmt.Errorf("smpp: trace: %s has no optional parameters", id)
+	}
 	return nil
 }
 
