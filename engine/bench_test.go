@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
 	"strconv"
 	"testing"
 	"time"
@@ -28,8 +29,13 @@ type instantBind struct {
 	port     *Port
 	ids      int
 	answers  []Answer
-	receipts record.Receipts
+	receipts [benchPartitions]record.Receipts
 }
+
+const (
+	benchPartitions = 12
+	benchPhone      = 12025550000
+)
 
 func (b *instantBind) Write(items []Item) int {
 	b.answers = b.answers[:0]
@@ -37,7 +43,8 @@ func (b *instantBind) Write(items []Item) int {
 		b.ids++
 		id := strconv.AppendInt(make([]byte, 0, 12), int64(b.ids), 10)
 		b.answers = append(b.answers, Answer{Token: it.Token, Code: message.Accepted, ID: id, At: 5})
-		b.receipts.Entries = append(b.receipts.Entries, record.Receipt{At: 9, PDU: id})
+		r := &b.receipts[(binary.BigEndian.Uint64(it.PDU)-benchPhone)%benchPartitions]
+		r.Entries = append(r.Entries, record.Receipt{At: 9, PDU: append(append(make([]byte, 0, 24), it.PDU[:8]...), id...)})
 	}
 	b.port.Answers(b.answers)
 	return len(items)
@@ -48,7 +55,8 @@ func (b *instantBind) Revoke(func(uint64) bool) {}
 type plainEncoder struct{}
 
 func (plainEncoder) Encode(dst *Parts, t *Text) error {
-	dst.Buf = append(append(dst.Buf, "0123456789012345678901234567890123456789"...), t.Body...)
+	dst.Buf = binary.BigEndian.AppendUint64(dst.Buf, uint64(t.Phone))
+	dst.Buf = append(append(dst.Buf, "89012345678901234567890123456789"...), t.Body...)
 	dst.Ends = append(dst.Ends, len(dst.Buf))
 	return nil
 }
@@ -59,16 +67,18 @@ func BenchmarkEngine(b *testing.B) {
 	log := &instantLog{}
 	e, err := New(Config{
 		Name: "bench", Partitions: 12, Log: log, Validity: time.Hour, Grace: time.Hour, SnapshotEvery: time.Second,
-		Numbers:     []Number{{Phone: worldNumber, Carriers: []string{"acme"}}},
-		Carriers:    []Carrier{{Name: "acme", Encoder: plainEncoder{}}},
-		Receipt:     func(_ string, pdu []byte) (Receipt, bool) { return Receipt{ID: pdu, State: message.Delivered}, true },
+		Numbers:  []Number{{Phone: worldNumber, Carriers: []string{"acme"}}},
+		Carriers: []Carrier{{Name: "acme", Encoder: plainEncoder{}}},
+		Receipt: func(_ string, pdu []byte) (Receipt, bool) {
+			return Receipt{ID: pdu[8:], Phone: message.Phone(binary.BigEndian.Uint64(pdu)), State: message.Delivered}, true
+		},
 		CanonicalID: func(_ string, id []byte) []byte { return id },
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	now := time.Now()
-	for p := range int32(12) {
+	for p := range int32(benchPartitions) {
 		done := make(chan error, 1)
 		go func() {
 			done <- e.Own(context.Background(), p, Start{}, func(context.Context, int32, int64, func(int64, []byte) error) error { return nil })
@@ -77,24 +87,27 @@ func BenchmarkEngine(b *testing.B) {
 			e.step(now)
 		}
 	}
-	bind := &instantBind{receipts: record.Receipts{Carrier: "acme"}}
+	bind := &instantBind{}
+	for p := range bind.receipts {
+		bind.receipts[p].Carrier = "acme"
+	}
 	bind.port = e.Attach("acme", 1, 4000, bind)
 	block := &record.Block{Broadcast: 1, Epoch: 1, Number: worldNumber, Deadline: 1 << 60, Validity: 60, Text: "Hey {{first_name}}, I have news for you all tonight", Total: 1 << 30, Fields: 1}
-	ranks := make([]message.Rank, 12)
-	offsets := make([]int64, 12)
+	ranks := make([]message.Rank, benchPartitions)
+	offsets := make([]int64, benchPartitions)
 	receiptOffsets := int64(0)
 	var buf []byte
 	b.ReportAllocs()
 	b.ResetTimer()
 	for sent := 0; sent < b.N; sent += 256 * 4 {
 		var batch []Record
-		for range 4 {
-			p := int32(sent/256) % 12
+		for part := range 4 {
+			p := int32(sent/1024+part) % benchPartitions
 			block.First = ranks[p] + 1
 			block.Recipients, block.Values = block.Recipients[:0], block.Values[:0]
 			for range 256 {
 				ranks[p]++
-				block.Recipients = append(block.Recipients, record.Recipient{Member: message.MemberID(ranks[p]), Phone: message.Phone(12025550000 + uint64(ranks[p]))})
+				block.Recipients = append(block.Recipients, record.Recipient{Member: message.MemberID(ranks[p]), Phone: message.Phone(benchPhone + uint64(ranks[p])*benchPartitions + uint64(p))})
 				block.Values = append(block.Values, "Alice")
 			}
 			buf = record.AppendBlock(nil, block)
@@ -107,9 +120,12 @@ func BenchmarkEngine(b *testing.B) {
 		for range 6 {
 			e.step(now)
 		}
-		v := record.AppendReceipts(nil, &bind.receipts)
-		bind.receipts.Entries = bind.receipts.Entries[:0]
-		_ = e.Records([]Record{{record.TopicReceipts, 0, receiptOffsets, v}})
+		for p := range bind.receipts {
+			if r := &bind.receipts[p]; len(r.Entries) > 0 {
+				_ = e.Records([]Record{{record.TopicReceipts, int32(p), receiptOffsets, record.AppendReceipts(nil, r)}})
+				r.Entries = r.Entries[:0]
+			}
+		}
 		receiptOffsets++
 		e.step(now)
 	}

@@ -32,6 +32,7 @@ type Engine struct {
 	flights     []flight
 	free        []uint32
 	late        map[uint64]late // parts that timed out, by token
+	reading     Receipt         // the one in hand
 	idRoom      [32]byte
 	gather      *batch
 	spares      []*batch

@@ -27,16 +27,17 @@ func (e *Engine) receipts(r *Record, _ time.Time) error {
 	}
 	e.detects(c)
 	for i := range rs.Entries {
-		rc, ok := e.cfg.Receipt(rs.Carrier, rs.Entries[i].PDU)
-		if !ok {
+		var ok bool
+		if e.reading, ok = e.cfg.Receipt(rs.Carrier, rs.Entries[i].PDU); !ok {
 			e.stats.Poison++
 			c.in.stats.Unreadable++
 			e.cfg.Logger.Error("a receipt cannot be read and is passed over", slog.String("carrier", rs.Carrier),
 				slog.Int("partition", int(r.Partition)), slog.Int64("offset", r.Offset), slog.Int("entry", i))
 			continue
 		}
-		e.receipt(p, c, &rc, rs.Entries[i].At)
+		e.receipt(p, c, &e.reading, rs.Entries[i].At)
 	}
+	e.reading = Receipt{} // Its id is the record's.
 	e.lookAgain(c)
 	p.changed = true
 	if p.inMemory && p.receiptsHeld < 0 {

@@ -60,7 +60,8 @@ func (e *Engine) early(p *partition, key uint64, phone message.Phone) {
 		return
 	}
 	once := onceKey(key, phone)
-	if r, ok := p.parked[once]; ok {
+	if _, ok := p.parked[once]; ok {
+		r := p.parked[once]
 		e.recheck(p, once, &r, false)
 	}
 }

@@ -125,7 +125,7 @@ type incoming struct {
 
 const (
 	sureAfter   = 8       // matches of a form in a row, until it alone is tried
-	recentIDs   = 1 << 12 // of a carrier, for noticing at once that it uses them again
+	recentIDs   = 1 << 10 // of a carrier, for noticing at once that it uses them again
 	styleWhole  = 1000    // ids are looked at one by one, and then
 	styleSample = 64      // one in so many
 )
@@ -160,11 +160,7 @@ func (in *incoming) again(key uint64) bool {
 	if in.recent == nil {
 		in.recent = receipts.NewSeen(recentIDs)
 	}
-	if in.recent.Has(key) {
-		return true
-	}
-	in.recent.Add(key)
-	return false
+	return in.recent.Again(key)
 }
 
 // reused says, once a minute, that a carrier uses ids again. Their receipts are

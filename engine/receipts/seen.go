@@ -13,7 +13,10 @@ type Seen struct {
 func NewSeen(limit int) *Seen { return &Seen{limit: limit} }
 
 // Add remembers an id.
-func (s *Seen) Add(key uint64) {
+func (s *Seen) Add(key uint64) { s.Again(key) }
+
+// Again remembers an id and tells whether it was remembered already.
+func (s *Seen) Again(key uint64) bool {
 	if s.used >= s.limit {
 		s.old, s.now, s.used = s.now, make([]uint64, len(s.now)), 0
 	}
@@ -26,10 +29,13 @@ func (s *Seen) Add(key uint64) {
 		}
 		s.now = grown
 	}
-	if p := probe(s.now, key); *p == 0 {
-		*p = key
-		s.used++
+	p := probe(s.now, key)
+	if *p == key {
+		return true
 	}
+	*p = key
+	s.used++
+	return len(s.old) > 0 && *probe(s.old, key) == key
 }
 
 // Has tells whether an id is remembered.

@@ -11,6 +11,9 @@ func TestSeenRemembersAtLeastItsLimitAndForgetsInTheEnd(t *testing.T) {
 				t.Fatalf("after %d: %d forgotten", i, j)
 			}
 		}
+		if !s.Again(uint64(i) + 1) {
+			t.Fatalf("%d is new once more", i)
+		}
 	}
 	if s.Has(6) {
 		t.Error("nothing is ever forgotten")
