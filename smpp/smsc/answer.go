@@ -26,7 +26,7 @@ func (w *writer) answer(r *response) {
 	switch {
 	case r.id != 0:
 		w.out = append(w.ids.append(w.out, r.id), 0)
-	case w.c.version == smpp.Version34 || w.c.version == 0:
+	case w.c.version == smpp.Version34 && r.kind == kindSubmit: // §4.7.2 has the body in every case
 		return
 	default:
 		w.out = append(w.out, 0)
@@ -55,7 +55,7 @@ func (w *writer) odd(r *response, id smpp.CommandID) {
 	}
 	start := len(w.out)
 	w.out = appendHeader(w.out, smpp.HeaderLen, id, smpp.Status(r.status), r.seq)
-	refusedBody := r.shape&shapeErrorBody != 0 || w.c.version != smpp.Version34
+	refusedBody := r.shape&shapeErrorBody != 0 || w.c.version != smpp.Version34 || r.kind == kindData
 	if r.shape&shapeNoBody != 0 || r.id == 0 && !refusedBody {
 		return
 	}

@@ -100,8 +100,11 @@ func TestAQueryFindsAMessageAmongManyAndAfterARestart(t *testing.T) {
 	c := r.bind(smpp.BindTransmitterID)
 	var ids []string
 	for range 300 {
-		_, id := c.submit(submitTo("13125550001", "hello"))
-		ids = append(ids, id)
+		c.send(submitTo("13125550001", "hello"))
+	}
+	for range 300 {
+		_, p := c.expect(smpp.SubmitSMRespID)
+		ids = append(ids, p.(*smpp.SubmitSMResp).MessageID)
 	}
 	check := func(c *client) {
 		t.Helper()

@@ -335,27 +335,37 @@ func (c *conn) misplaced(h smpp.Header, note string) {
 	c.refuse(h, smpp.StatusInvBindStatus)
 }
 
-// refuse answers a request with a status and no body; SMPP 3.3 and 5.0 have an empty message_id in it (SMPP 3.4 §4.4.2).
+// refuse answers a request with a status and nothing else; SMPP 3.4 leaves out the body of submit_sm_resp alone then
+// (§4.4.2).
 func (c *conn) refuse(h smpp.Header, status smpp.Status) {
-	c.replies = c.appendRefusal(c.replies, h.ID.Response(), status, h.Sequence)
+	c.reply(status, h.Sequence, emptyResponse(h.ID))
 }
 
-func (c *conn) appendRefusal(dst []byte, id smpp.CommandID, status smpp.Status, seq uint32) []byte {
-	start := len(dst)
-	dst = appendHeader(dst, smpp.HeaderLen, id, status, seq)
+// emptyResponse is what answers a request that is refused.
+func emptyResponse(id smpp.CommandID) smpp.PDU {
 	switch id {
-	case smpp.SubmitSMRespID, smpp.DataSMRespID, smpp.SubmitMultiRespID, smpp.BroadcastSMRespID:
-	default:
-		return dst
+	case smpp.SubmitSMID:
+		return &smpp.SubmitSMResp{}
+	case smpp.DataSMID:
+		return &smpp.DataSMResp{}
+	case smpp.SubmitMultiID:
+		return &smpp.SubmitMultiResp{}
+	case smpp.QuerySMID:
+		return &smpp.QuerySMResp{}
+	case smpp.CancelSMID:
+		return &smpp.CancelSMResp{}
+	case smpp.ReplaceSMID:
+		return &smpp.ReplaceSMResp{}
+	case smpp.BroadcastSMID:
+		return &smpp.BroadcastSMResp{}
+	case smpp.QueryBroadcastSMID:
+		return &smpp.QueryBroadcastSMResp{}
+	case smpp.CancelBroadcastSMID:
+		return &smpp.CancelBroadcastSMResp{}
+	case smpp.BindReceiverID, smpp.BindTransmitterID, smpp.BindTransceiverID:
+		return &smpp.BindResp{Kind: id.Response()}
 	}
-	if c.version != smpp.Version34 && c.version != 0 {
-		dst = append(dst, 0)
-		if id == smpp.SubmitMultiRespID {
-			dst = append(dst, 0) // no_unsuccess
-		}
-		binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start))
-	}
-	return dst
+	return &smpp.GenericNack{}
 }
 
 // counts are the statuses of one read, added to the server's at its end.
