@@ -100,3 +100,26 @@ func TestWhoGetsAMessageNowIsTheFirstHealthyCarrier(t *testing.T) {
 		t.Errorf("none is healthy: %+v", got)
 	}
 }
+
+// TestABroadcastSaysWhetherAnotherRouteMayBeTried: off unless the number's
+// configuration or the flag says so.
+func TestABroadcastSaysWhetherAnotherRouteMayBeTried(t *testing.T) {
+	p := startProcess(t)
+	for flag, want := range map[string]string{
+		"":                     `"retry":"never"`,
+		"never":                `"retry":"never"`,
+		"other-route":          `"retry":"other-route:failed,rejected,expired:1"`,
+		"other-route:failed:2": `"retry":"other-route:failed:2"`,
+	} {
+		args := []string{"broadcast", "create", "--text", "Hi", "--audience", "all", "--json"}
+		if flag != "" {
+			args = append(args, "--retry", flag)
+		}
+		if out := p.mustSay(args...); !strings.Contains(out, want) {
+			t.Errorf("%q: %s", flag, out)
+		}
+	}
+	if code, _, complaints := p.says("", "broadcast", "create", "--text", "Hi", "--audience", "all", "--retry", "always"); code != exitUsage || !strings.Contains(complaints, "want never, other-route") {
+		t.Errorf("exit %d, %s", code, complaints)
+	}
+}
