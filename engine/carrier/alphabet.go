@@ -128,7 +128,7 @@ func looksUCS2(b []byte) bool {
 	if len(b) < 4 || len(b)%2 != 0 {
 		return false
 	}
-	var latin, script, punctuation, pairs, others int
+	var latin, script, doubled, punctuation, pairs, others int
 	letters := byte(0) // the upper octet of the script
 	for i := 0; i < len(b); i += 2 {
 		switch hi, lo := b[i], b[i+1]; {
@@ -138,11 +138,14 @@ func looksUCS2(b []byte) bool {
 			}
 			latin++
 		case hi < 0x20:
-			if letters != 0 && letters != hi {
+			if letters != 0 && letters != hi || !everyday(hi, lo) {
 				return false
 			}
 			letters = hi
 			script++
+			if lo == hi {
+				doubled++ // The same septet twice.
+			}
 		case hi == 0x20 && lo >= 0x10 && lo < 0x70:
 			punctuation++
 		case hi >= 0xD8 && hi <= 0xDB:
@@ -163,9 +166,24 @@ func looksUCS2(b []byte) bool {
 	case others > 0:
 		return neitherGSM7NorLatin1(b)
 	case script > 0:
-		return script >= 3
+		return script >= 3 && doubled < script
 	}
 	return latin >= 2 && latin > punctuation
+}
+
+// everyday tells whether a unit belongs to a script that people text in: Greek,
+// Cyrillic, Hebrew, Arabic, those of India, Thai, Georgian, Ethiopic, Khmer, and
+// the accents of Vietnamese.
+func everyday(hi, lo byte) bool {
+	switch hi {
+	case 0x03:
+		return lo >= 0x70
+	case 0x05:
+		return lo >= 0x90
+	case 0x04, 0x06, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x10, 0x12, 0x17, 0x1E:
+		return true
+	}
+	return hi == 0x01 || hi == 0x02 // Latin with marks of its own; £ and $ in GSM 03.38.
 }
 
 // neitherGSM7NorLatin1 tells whether octets have what each of the two lacks.
