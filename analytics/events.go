@@ -54,19 +54,54 @@ type events struct {
 	rows          []event
 	settles       []settle
 	named         bool // a row has an id: one-to-one
+	said          map[place]partsSaid
 	columns       []column[event]
 	settleColumns []column[settle]
 }
 
 func newEvents() *events {
-	e := &events{carriers: newIntern(), errs: newIntern()}
+	e := &events{carriers: newIntern(), errs: newIntern(), said: map[place]partsSaid{}}
 	e.columns, e.settleColumns = e.eventColumns(), settleColumns()
 	return e
 }
 
 func (e *events) len() int { return len(e.rows) + len(e.settles) }
 
-func (e *events) reset() { e.rows, e.settles, e.named = e.rows[:0], e.settles[:0], false }
+func (e *events) reset() {
+	e.rows, e.settles, e.named = e.rows[:0], e.settles[:0], false
+	clear(e.said)
+}
+
+// place names a row: where in the log it comes from.
+type place struct {
+	partition uint16
+	offset    int64
+	index     uint32
+}
+
+func (r *event) place() place { return place{r.partition, r.offset, r.index} }
+
+// partsSaid is what the receipts of a message's parts said. Few messages have
+// several, so it stands beside the rows.
+type partsSaid struct {
+	states []int8
+	errs   []string
+}
+
+// parts keeps what a final tells of parts.
+func (e *events) parts(row *event, parts []record.Part) {
+	if len(parts) == 0 {
+		return
+	}
+	var said partsSaid
+	for i := range parts {
+		said.states = append(said.states, int8(parts[i].State))
+		said.errs = append(said.errs, e.errs.boxed[e.errs.number(shortErr(parts[i].Err))].(string))
+	}
+	e.said[row.place()] = said
+}
+
+func shortErr(err string) string { return err[:min(len(err), maxErr)] }
 
 // add appends a row for each outcome that decided its message and for each
 // final, and a count for each settle. Records of an older owner are void
@@ -98,7 +133,8 @@ func (e *events) add(r *source) error {
 		f := &j.Finals[i]
 		row := e.row(r, &f.Message, len(j.Outcomes)+i)
 		row.kind, row.from, row.state, row.reason = eventFinal, int8(f.From), int8(f.State), reasonOf(f.Reason)
-		row.err = e.errs.number(f.Err[:min(len(f.Err), maxErr)])
+		row.err = e.errs.number(shortErr(f.Err))
+		e.parts(row, f.Parts)
 		row.when(f.At, f.Written, r.at)
 	}
 	for i := range j.Settles {
@@ -137,10 +173,14 @@ func reasonOf(r message.Reason) int8 {
 	return int8(r)
 }
 
-// eventColumns lists id first, so that it can be left out.
+// partColumns are the last ones; like the first, id, they can be left out.
+const partColumns = 2
+
+// eventColumns lists the columns of message_events.
 func (e *events) eventColumns() []column[event] {
 	var noID any = string(make([]byte, len(message.ID{})))
 	var spoken languages
+	var noStates, noErrs any = []int8{}, []string{}
 	return []column[event]{
 		boxed("id", func(r *event) any {
 			if r.id.IsZero() {
@@ -169,6 +209,18 @@ func (e *events) eventColumns() []column[event] {
 		field("source_partition", func(r *event) uint16 { return r.partition }),
 		field("source_offset", func(r *event) int64 { return r.offset }),
 		field("source_index", func(r *event) uint32 { return r.index }),
+		boxed("part_states", func(r *event) any {
+			if r.parts < 2 || r.kind != eventFinal {
+				return noStates
+			}
+			return e.said[r.place()].states
+		}),
+		boxed("part_errors", func(r *event) any {
+			if r.parts < 2 || r.kind != eventFinal {
+				return noErrs
+			}
+			return e.said[r.place()].errs
+		}),
 	}
 }
 
@@ -187,6 +239,9 @@ func (e *events) insert(ctx context.Context, conn driver.Conn, token string) err
 	columns := e.columns
 	if !e.named { // Sixteen octets a row that the server knows to be zero.
 		columns = columns[1:]
+	}
+	if len(e.said) == 0 {
+		columns = columns[:len(columns)-partColumns]
 	}
 	if err := insertRows(ctx, conn, "message_events", token, columns, e.rows); err != nil {
 		return err

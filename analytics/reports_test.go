@@ -206,3 +206,34 @@ FROM message_events ORDER BY source_index`
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestAFinalKeepsWhatTheReceiptsOfEachPartSaid(t *testing.T) {
+	db, l := migrated(t, embeddedtest.Start(t)), newLog(t)
+	three, two := delivered(msg(1)), delivered(msg(2))
+	three.Message.Parts, three.State, three.Err = 3, message.Failed, "21b"
+	three.Parts = []record.Part{
+		{State: message.Delivered, Err: "000", At: someTime}, {State: message.Failed, Err: "21b", At: someTime}, {},
+	}
+	two.Message.Parts = 2 // From before finals told of parts.
+	l.journal(0, record.Journal{Outcomes: []record.Outcome{submitted(msg(1))}, Finals: []record.Final{three, two, delivered(msg(3))}})
+	l.journal(1, record.Journal{Finals: []record.Final{delivered(msg(4))}})
+	runSink(t, db, l).caughtUp(t, l)
+	var got []string
+	const query = `SELECT concat_ws('|', event, member, state, err, arrayStringConcat(part_states, ','), arrayStringConcat(part_errors, ','))
+FROM message_events ORDER BY member, event`
+	if err := db.query(t.Context(), "test", query, nil, func(r driver.Rows) error {
+		var s string
+		err := r.Scan(&s)
+		got = append(got, s)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"outcome|1|submitted|||", "final|1|failed|21b|delivered,failed,open|000,21b,",
+		"final|2|delivered|000||", "final|3|delivered|000||", "final|4|delivered|000||",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
