@@ -59,7 +59,7 @@ func commands() []command {
 		{"carrier certify", "NAME --report FILE [--config FILE] [--to PHONE] [--json]", "carry out an onboarding's test plan and write it up", runCarrierCertify},
 		{"carrier probe", "NAME [--config FILE] [--to PHONE] [--json]", "bind with two independent stacks and compare what each saw", runCarrierProbe},
 		{independentCommand, "", "", runProbeIndependent},
-		{"smsc", "[audit|log|mo|messages] …", "the carrier simulator, and what its log says", runSMSC},
+		{"smsc", "[init|log|audit|mo|messages|binds|drop|faults|traffic|scenario] …", "the carrier simulator, and what its log says", runSMSC},
 		{"pdu", "[encode]", "read PDUs as hex, one a line, and write each as JSON; encode goes back", runPDU},
 		{"text", "preview [--json]", "show how a text on stdin is encoded and cut into parts", runText},
 		{chembedded.Command, "", "", runClickHouseChild},

@@ -88,6 +88,21 @@ func (c *Client) SwitchFault(ctx context.Context, q FaultSwitch) error {
 	return c.post(ctx, "/faults", q, &r)
 }
 
+// Traffic lists the traffic of the scenario.
+func (c *Client) Traffic(ctx context.Context) ([]TrafficState, error) {
+	var r struct {
+		Traffic []TrafficState `json:"traffic"`
+	}
+	err := c.do(ctx, http.MethodGet, "/traffic", nil, &r)
+	return r.Traffic, err
+}
+
+// SwitchTraffic lets some go on, or holds it.
+func (c *Client) SwitchTraffic(ctx context.Context, q TrafficSwitch) error {
+	var r map[string]any
+	return c.post(ctx, "/traffic", q, &r)
+}
+
 // Receipt sends a receipt made by hand.
 func (c *Client) Receipt(ctx context.Context, q ReceiptRequest) (r ByHand, err error) {
 	return r, c.post(ctx, "/receipt", q, &r)

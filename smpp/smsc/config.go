@@ -72,6 +72,12 @@ func (d *Duration) UnmarshalYAML(node ast.Node) error {
 // MarshalYAML writes what UnmarshalYAML reads.
 func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
 
+// StandaloneAccounts is one account that may do everything with any number: what a person needs who tries out other
+// software.
+func StandaloneAccounts() []Account {
+	return []Account{{SystemID: "smppclient1", Password: "password", Numbers: []Number{{Number: anyNumber}}}}
+}
+
 // LoadAccounts reads the accounts file. Unknown keys and mistyped values are refused with their line, others with
 // their key.
 func LoadAccounts(path string) ([]Account, error) {

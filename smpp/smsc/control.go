@@ -68,9 +68,9 @@ func (s *server) startControl(ctx context.Context, o *Options) (*control, error)
 	}
 	c.http = listener.Addr().String()
 	mux := s.routes()
-	live := newLive(s)
+	live := &live{s: s}
 	mux.HandleFunc("GET /live", live.serve)
-	mux.HandleFunc("GET /{$}", servePage)
+	mux.HandleFunc("GET /{$}", servePage())
 	c.serve(s, listener, guard(mux))
 	return c, nil
 }
@@ -173,15 +173,17 @@ type Stats struct {
 	LogBytes       int64  `json:"log_bytes_approx"` // whole log
 }
 
-func (s *server) serveStats(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, Stats{
+func (s *server) serveStats(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.readStats()) }
+
+func (s *server) readStats() Stats {
+	return Stats{
 		Address: s.addr.String(), UptimeSeconds: int64(time.Since(s.started).Seconds()), Binds: s.binds.Load(),
 		Connections: s.stats.connections.Load(), Submits: s.stats.submits.Load(), Accepted: s.stats.accepted.Load(),
 		Throttled: s.stats.throttled.Load(), Refused: s.stats.refused.Load(), Delivers: s.stats.receipts.Load(),
 		ReceiptsAcked: s.stats.receiptsAcked.Load(), Texts: s.stats.texts.Load(), TextsAcked: s.stats.textsAcked.Load(),
 		Owed: s.pending.Load(), ProtocolErrors: s.stats.protocolErrors.Load(), Faults: s.stats.droppedByFaults.Load(),
 		RepliesDropped: s.traffic.dropped.Load(), LogBytes: s.log.bytes(),
-	})
+	}
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

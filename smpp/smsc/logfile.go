@@ -284,6 +284,13 @@ func (w *logWriter) run(done <-chan struct{}, fail func(error)) {
 	}
 }
 
+// offset is how long the newest segment is.
+func (w *logWriter) offset() int64 {
+	w.file.Lock()
+	defer w.file.Unlock()
+	return w.size
+}
+
 func (w *logWriter) bytes() int64 {
 	w.file.Lock()
 	defer w.file.Unlock()

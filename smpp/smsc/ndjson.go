@@ -2,6 +2,7 @@ package smsc
 
 import (
 	"bufio"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -73,6 +74,23 @@ func WriteQuery(w io.Writer, path string, q *Query, last int) error {
 		return out.write(lineOf(e))
 	})
 	return errors.Join(err, ring.each(out.write), out.flush())
+}
+
+// FollowNDJSON is WriteQuery that goes on with what a running simulator adds, until ctx ends; last > 0: of what is
+// there only so many lines at the end.
+func FollowNDJSON(ctx context.Context, w io.Writer, dir string, q *Query, last int) error {
+	out := newLineWriter(w)
+	ring := lastLines{max: last}
+	return FollowLog(ctx, dir, q, func(e *Entry) error {
+		if ring.max > 0 {
+			return ring.add(lineOf(e))
+		}
+		return out.write(lineOf(e))
+	}, func() error {
+		err := ring.each(out.write)
+		ring = lastLines{}
+		return errors.Join(err, out.flush())
+	})
 }
 
 // lineWriter prints entries as NDJSON.

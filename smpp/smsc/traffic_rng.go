@@ -23,32 +23,31 @@ func (r *rng) hits(share uint64) bool { return share > 0 && r.next()>>32 < share
 // fraction draws from [0, 1).
 func (r *rng) fraction() float64 { return float64(r.next()>>11) / (1 << 53) }
 
-// permutation puts the numbers from 0 to n-1 in a seeded order without holding them: i goes to a·i+c mod n.
-type permutation struct{ n, a, c uint64 }
+// permutation puts the numbers from 0 to n-1 in a seeded order without holding them: it mixes the numbers below the next
+// power of two, one to one, and where that leads to n or beyond, goes on from there.
+type permutation struct {
+	n, mask, a, c uint64
+	shift         int
+}
 
 func newPermutation(n uint64, chance *rng) permutation {
-	p := permutation{n: n, a: 1}
-	if n < 2 {
-		return p
-	}
-	p.c = chance.below(n)
-	for { // about 0.6 of all numbers have no factor in common with n
-		if p.a = chance.below(n) | 1; coprime(p.a, n) {
-			return p
-		}
-	}
+	width := max(bits.Len64(n-1), 1)
+	return permutation{n: n, mask: 1<<width - 1, a: chance.next() | 1, c: chance.next(), shift: (width + 1) / 2}
 }
 
-func coprime(a, b uint64) bool {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a == 1
-}
+// permutationRounds is how often a number is mixed.
+const permutationRounds = 4
 
 // at gives the i-th; from n on it begins again.
 func (p permutation) at(i uint64) uint64 {
-	i %= p.n
-	hi, lo := bits.Mul64(p.a, i)
-	return (bits.Rem64(hi, lo, p.n) + p.c) % p.n
+	x := i % p.n
+	for {
+		for range permutationRounds {
+			x = (x*p.a + p.c) & p.mask
+			x ^= x >> p.shift
+		}
+		if x < p.n {
+			return x
+		}
+	}
 }
