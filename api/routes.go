@@ -18,6 +18,7 @@ type Route struct {
 	Evidence    []RouteEvidence  `json:"evidence"`     // the strongest first
 	Network     string           `json:"network"`      // home network of the member; "": unknown
 	NetworkFrom message.Evidence `json:"network_from"` // none, prefix, import, lookup
+	Region      string           `json:"region"`       // ISO 3166 of the phone; "": no possible number
 	Country     string           `json:"country"`      // the longest code that rules name and the phone begins with; "": none
 	Rule        string           `json:"rule"`         // that decides; "": the number's own list of carriers
 	Only        bool             `json:"only"`         // the rule lets no other carrier step in

@@ -7,8 +7,11 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nyaruka/phonenumbers"
 
 	"fanline/engine/message"
 	"fanline/engine/route"
@@ -157,8 +160,10 @@ func (r *configReader) rule(path string, rule *RuleConfig, c *Config) {
 			r.problem(fmt.Sprintf("%s.numbers[%d]", path, i), "no number is %q", text)
 		}
 	}
-	for i, code := range rule.Countries {
-		r.digits(fmt.Sprintf("%s.countries[%d]", path, i), code)
+	for i, text := range rule.Countries {
+		if _, err := countryCode(text); err != nil {
+			r.problem(fmt.Sprintf("%s.countries[%d]", path, i), "%v", err)
+		}
 	}
 	if len(rule.Carriers) == 0 {
 		r.problem(path+".carriers", "none found, at least one expected")
@@ -191,10 +196,31 @@ func sameSender(a, b string) bool {
 
 // digits checks a prefix of E.164.
 func (r *configReader) digits(path, text string) {
-	rest := strings.TrimPrefix(text, "+")
-	if len(rest) == 0 || len(rest) > 15 || rest[0] == '0' || strings.Trim(rest, "0123456789") != "" {
+	if !isPrefix(text) {
 		r.problem(path, "%q found, 1 to 15 digits of E.164 expected", text)
 	}
+}
+
+func isPrefix(text string) bool {
+	rest := strings.TrimPrefix(text, "+")
+	return len(rest) > 0 && len(rest) <= 15 && rest[0] != '0' && strings.Trim(rest, "0123456789") == ""
+}
+
+// countryCode returns the digits for what a rule calls a country: a code, or the
+// two letters of ISO 3166 where a country has a code for itself.
+func countryCode(text string) (string, error) {
+	if isPrefix(text) {
+		return strings.TrimPrefix(text, "+"), nil
+	}
+	region := strings.ToUpper(text)
+	code := phonenumbers.GetCountryCodeForRegion(region)
+	if len(text) != 2 || code == 0 {
+		return "", fmt.Errorf("%q found, a code such as +44 or a country such as BR expected", text)
+	}
+	if others := phonenumbers.GetRegionCodesForCountryCode(code); len(others) > 1 {
+		return "", fmt.Errorf("%s shares +%d with %d others: write the code, or the longer ones that you mean", region, code, len(others)-1)
+	}
+	return strconv.Itoa(code), nil
 }
 
 // routeTable makes the table; the file of prefixes is read anew each time.
@@ -234,7 +260,12 @@ func (c *Config) routeTable() (*route.Table, error) {
 	}
 	for i := range c.Routes.Rules {
 		rule := &c.Routes.Rules[i]
-		out := route.Rule{Name: rule.Name, Networks: rule.Networks, Countries: rule.Countries, Only: rule.Only}
+		out := route.Rule{Name: rule.Name, Networks: rule.Networks, Only: rule.Only}
+		for _, text := range rule.Countries {
+			code, err := countryCode(text)
+			errs = append(errs, err)
+			out.Countries = append(out.Countries, code)
+		}
 		for _, text := range rule.Numbers {
 			out.Numbers = append(out.Numbers, sender(text))
 		}

@@ -34,7 +34,7 @@ func TestRoutesAreReadFromFileAndSection(t *testing.T) {
   prefixes: [{prefix: 1313, network: tmo}]
   rules:
     - {name: r, networks: [ATT], carriers: [{name: b, weight: 3}, {name: a, priority: 1}]}
-    - {numbers: [+1 773 555 0100], countries: [+1], carriers: [{name: b}], only: true}
+    - {numbers: [+1 773 555 0100], countries: [+1, br], carriers: [{name: b}], only: true}
 `
 	if err := os.WriteFile("c.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -54,6 +54,7 @@ func TestRoutesAreReadFromFileAndSection(t *testing.T) {
 		{17735550100, 13125550123, "b a"},
 		{17735550100, 13135550123, "b"},
 		{17735550100, 442070000000, "a b"},
+		{17735550100, 5511912345678, "b"},
 		{24365, 13135550123, "b"},
 	} {
 		var names []string
@@ -85,7 +86,7 @@ func TestRoutesThatMakeNoSenseAreNamedWithTheirPlace(t *testing.T) {
   ignore: [rumour]
   prefixes: [{prefix: 0312, network: x}]
   rules:
-    - {numbers: [+17735550199], countries: [US], carriers: [{name: d}, {name: a, weight: 1001}]}
+    - {numbers: [+17735550199], countries: [US, X], carriers: [{name: d}, {name: a, weight: 1001}]}
     - {numbers: [24365], carriers: [{name: a}]}
     - {networks: [x]}
     - {carriers: [{name: c}]}
@@ -93,10 +94,11 @@ func TestRoutesThatMakeNoSenseAreNamedWithTheirPlace(t *testing.T) {
 				`c.yaml:9:12: routes.ignore[0]: "rumour" found, one of prefix, import, seen, lookup expected`,
 				`c.yaml:10:23: routes.prefixes[0].prefix: "0312" found, 1 to 15 digits of E.164 expected`,
 				`c.yaml:12:18: routes.rules[0].numbers[0]: no number is "+17735550199"`,
-				`c.yaml:12:45: routes.rules[0].countries[0]: "US" found, 1 to 15 digits of E.164 expected`,
-				`c.yaml:12:68: routes.rules[0].carriers[0].name: no carrier is named "d"`,
-				`c.yaml:12:79: routes.rules[0].carriers[1].name: no number that the rule is about has "a" among its carriers`,
-				`c.yaml:12:90: routes.rules[0].carriers[1].weight: 1001 found, 0 to 1000 expected`,
+				`c.yaml:12:45: routes.rules[0].countries[0]: US shares +1 with 24 others: write the code, or the longer ones that you mean`,
+				`c.yaml:12:49: routes.rules[0].countries[1]: "X" found, a code such as +44 or a country such as BR expected`,
+				`c.yaml:12:71: routes.rules[0].carriers[0].name: no carrier is named "d"`,
+				`c.yaml:12:82: routes.rules[0].carriers[1].name: no number that the rule is about has "a" among its carriers`,
+				`c.yaml:12:93: routes.rules[0].carriers[1].weight: 1001 found, 0 to 1000 expected`,
 				`c.yaml:13:44: routes.rules[1].carriers[0].name: no number that the rule is about has "a" among its carriers`,
 				`c.yaml:14:8: routes.rules[2].carriers: none found, at least one expected`,
 				`c.yaml:15:26: routes.rules[3].carriers[0].name: no number that the rule is about has "c" among its carriers`,

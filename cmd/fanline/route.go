@@ -9,6 +9,8 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"github.com/nyaruka/phonenumbers"
+
 	"fanline/api"
 	"fanline/engine/message"
 	"fanline/engine/route"
@@ -86,7 +88,7 @@ func routeOffline(config, number string, phone message.Phone, hint string) (api.
 func explained(e route.Explanation, healths map[string]health) api.Route {
 	told := api.Route{
 		Number: e.Number, Phone: e.Phone, Network: e.Network, NetworkFrom: e.NetworkFrom, Country: e.Country,
-		Rule: e.Rule, Only: e.Only, Problem: e.Problem,
+		Rule: e.Rule, Only: e.Only, Problem: e.Problem, Region: regionOf(e.Phone),
 		Evidence: []api.RouteEvidence{}, Choices: []api.RouteChoice{}, Failover: []string{},
 	}
 	for _, w := range e.Evidence {
@@ -118,6 +120,15 @@ func explained(e route.Explanation, healths map[string]health) api.Route {
 	return told
 }
 
+// regionOf names the country of a phone; "" for what can be nobody's.
+func regionOf(phone message.Phone) string {
+	n, err := phonenumbers.Parse(phone.String(), "")
+	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+		return ""
+	}
+	return phonenumbers.GetRegionCodeForNumber(n)
+}
+
 // whyCarrier says what put a carrier where it is.
 func whyCarrier(p route.Place, rule string, ill []string) string {
 	why := "the number's own list"
@@ -143,6 +154,9 @@ func printRoute(w io.Writer, r api.Route) error {
 	fmt.Fprintf(w, "from %s to %s", r.Number, r.Phone)
 	if r.Live && r.Member == 0 {
 		fmt.Fprint(w, ", who is no member")
+	}
+	if r.Region != "" {
+		fmt.Fprintf(w, " (%s)", r.Region)
 	}
 	fmt.Fprint(w, "\n\nevidence, the strongest first\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

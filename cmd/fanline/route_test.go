@@ -41,7 +41,7 @@ func TestARouteIsExplainedByTheConfigurationAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := api.Route{
-		Number: 17735550100, Phone: 13125550123, Network: "att", NetworkFrom: message.EvidencePrefix, Rule: "att direct",
+		Number: 17735550100, Phone: 13125550123, Network: "att", NetworkFrom: message.EvidencePrefix, Region: "US", Rule: "att direct",
 		Evidence: []api.RouteEvidence{{Source: message.EvidencePrefix, Says: "+1312 att", Used: true, Why: "the longest prefix: the member's network, by which rules are chosen"}},
 		Choices:  []api.RouteChoice{{Carrier: "b", Weight: 3, Share: 1}, {Carrier: "a", Group: 1, Weight: 1, Share: 1}},
 		Carrier:  "b", Why: `rule "att direct"`, Failover: []string{"a"},
@@ -53,7 +53,7 @@ func TestARouteIsExplainedByTheConfigurationAlone(t *testing.T) {
 
 func TestARouteIsExplainedInWords(t *testing.T) {
 	code, out, complaints := explainOffline(t, "+13125550123", "--number", "+17735550100", "--hint", "A")
-	want := `from +17735550100 to +13125550123
+	want := `from +17735550100 to +13125550123 (US)
 
 evidence, the strongest first
   import  a          used: yes  a carrier that the number may use: it is tried before the rules'
