@@ -83,7 +83,7 @@ const (
 	LimitedByLimit    = "limit"    // the limit that was agreed
 	LimitedByWindow   = "window"   // binds × window ÷ response time
 	LimitedByMessages = "messages" // nothing waits
-	LimitedByNumbers  = "numbers"  // something waits, and none of the above is reached: the numbers' own limits, mostly
+	LimitedByNumbers  = "numbers"  // something waits, and none of the above is reached: the numbers' own limits, or the machine's
 )
 
 // nearly is how much of what is possible counts as all of it.
@@ -162,8 +162,8 @@ type CarrierControl interface {
 	Carriers() []Carrier
 	// Change enables, disables, drains or rebinds a carrier and waits for the end of it. An *Error says that it was not begun.
 	Change(ctx context.Context, carrier, verb string) (CarrierChange, error)
-	// Trace hands over what a request asks for until ctx ends or each returns an error.
-	Trace(ctx context.Context, q TraceRequest, each func(TraceFrame) error) error
+	// Trace hands over what a request asks for until ctx ends or some returns an error.
+	Trace(ctx context.Context, q TraceRequest, some func([]TraceFrame) error) error
 }
 
 func (a *API) carriers(w http.ResponseWriter, r *http.Request) error {
@@ -216,27 +216,30 @@ func (a *API) trace(w http.ResponseWriter, r *http.Request) error {
 		return invalid("number", "which number's PDUs?")
 	}
 	out := &traceStream{w: w}
-	if err := a.Carriers.Trace(r.Context(), request, out.frame); err != nil && r.Context().Err() == nil && out.err == nil {
+	if err := a.Carriers.Trace(r.Context(), request, out.frames); err != nil && r.Context().Err() == nil && out.err == nil {
 		return err
 	}
 	return nil
 }
 
 // traceStream begins the answer with the first frame, so that an error before it can still be told as such. One goroutine
-// hands frames in.
+// hands frames in; they are flushed together.
 type traceStream struct {
 	w   http.ResponseWriter
 	out *json.Encoder
 	err error
 }
 
-func (s *traceStream) frame(f TraceFrame) error {
+func (s *traceStream) frames(some []TraceFrame) error {
 	if s.out == nil {
 		s.w.Header().Set("Content-Type", "application/x-ndjson")
 		s.out = json.NewEncoder(s.w)
 	}
-	if s.err = s.out.Encode(f); s.err == nil {
-		s.err = http.NewResponseController(s.w).Flush()
+	for i := range some {
+		if s.err = s.out.Encode(some[i]); s.err != nil {
+			return s.err
+		}
 	}
+	s.err = http.NewResponseController(s.w).Flush()
 	return s.err
 }

@@ -40,17 +40,15 @@ func someFrames() []TraceFrame {
 	}
 }
 
-func (staff) Trace(ctx context.Context, q TraceRequest, each func(TraceFrame) error) error {
+func (staff) Trace(ctx context.Context, q TraceRequest, some func([]TraceFrame) error) error {
 	if q.Carrier == "nobody" {
 		return &Error{Status: http.StatusNotFound, Problem: "no carrier"}
 	}
 	if q.Number == "broken" {
 		return errors.New("no tap")
 	}
-	for _, f := range someFrames() {
-		if err := each(f); err != nil {
-			return err
-		}
+	if err := some(someFrames()); err != nil {
+		return err
 	}
 	<-ctx.Done()
 	return ctx.Err()

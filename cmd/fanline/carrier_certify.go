@@ -137,7 +137,10 @@ func (c *CarrierConfig) certifyConfig(config *Config, from, to string) (certify.
 		Dial:     func(ctx context.Context, host string) (net.Conn, error) { return c.dial(ctx, host) },
 		SystemID: c.SystemID, Password: c.Password.Reveal(), SystemType: c.SystemType, Kind: c.Bind, Binds: c.Binds,
 		Window: c.Window, LimitPerSecond: c.LimitPerSecond, Timeout: c.Response,
-		Alphabet: profile.DefaultAlphabet, IDBase: profile.Receipts.IDBase,
+		Alphabet: profile.DefaultAlphabet, IDBase: profile.Receipts.IDBase, Long: profile.LongText,
+	}
+	if strings.HasPrefix(plan.Long, "udh") {
+		plan.Long = "udh"
 	}
 	from = cmp.Or(from, config.firstNumber(c.Name))
 	if from == "" && to != "" {

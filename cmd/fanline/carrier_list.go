@@ -101,7 +101,7 @@ func printCarrierWords(w io.Writer, c *api.Carrier, binds bool, now time.Time) e
 		fmt.Fprintf(w, "  ALARM since %s: %s\n", ago(a.Since, now), shown(a.Reason))
 	}
 	for _, s := range c.Sessions {
-		if s.Up && !binds {
+		if !binds && (s.Up || c.Admin == "disabled") {
 			continue
 		}
 		fmt.Fprintf(w, "  bind %d %s %s: ", s.Bind, s.Kind, orElse(s.Host, "not tried yet"))
@@ -151,9 +151,9 @@ func boundTo(c *api.Carrier) (list []string) {
 // whyNotFaster answers the commonest question about SMPP: how do I get more
 // than N a second?
 func whyNotFaster(c *api.Carrier) string {
-	most := "not known before answers come"
+	most := "what they would carry is known when answers come"
 	if c.MostPerSecond > 0 {
-		most = fmt.Sprintf("%s/s (window %s ÷ %.1f ms)", grouped(int64(c.MostPerSecond)), grouped(int64(c.WindowUsed)), c.AnswerMS)
+		most = fmt.Sprintf("they would carry %s/s (window %s ÷ %.1f ms)", grouped(int64(c.MostPerSecond)), grouped(int64(c.WindowUsed)), c.AnswerMS)
 	}
 	switch c.LimitedBy {
 	case api.LimitedByState:
@@ -167,13 +167,13 @@ func whyNotFaster(c *api.Carrier) string {
 	case api.LimitedByPace:
 		return fmt.Sprintf("as fast as the carrier lets it: it throttles above %s/s, so the engine keeps below", grouped(int64(c.PacePerSecond)))
 	case api.LimitedByLimit:
-		return fmt.Sprintf("at the limit agreed, %s/s; binds and windows would carry %s", grouped(int64(c.LimitPerSecond)), most)
+		return fmt.Sprintf("at the limit agreed, %s/s; as for binds and windows, %s", grouped(int64(c.LimitPerSecond)), most)
 	case api.LimitedByWindow:
-		return fmt.Sprintf("its windows are full: binds × window ÷ response time is %s; more binds, a larger window or a nearer host make it faster", most)
+		return fmt.Sprintf("its windows are full: by binds × window ÷ response time, %s; more binds, a larger window or a nearer host make it faster", most)
 	case api.LimitedByNumbers:
-		return fmt.Sprintf("%d messages wait for other reasons than the carrier: its numbers' own limits, mostly; it could carry %s", c.Waiting, most)
+		return fmt.Sprintf("%d messages wait, and not for this carrier: for the limits of their numbers, or this machine is busy; as for binds and windows, %s", c.Waiting, most)
 	}
-	return fmt.Sprintf("nothing waits; binds and windows would carry %s", most)
+	return fmt.Sprintf("nothing waits; as for binds and windows, %s", most)
 }
 
 func orElse(s, other string) string {

@@ -32,56 +32,29 @@ const childStart = 10 * time.Second
 // its standard input, since a password has no place among arguments.
 type probeJob struct {
 	Host        string        `json:"host"`
+	Local       string        `json:"local"` // address to dial from
 	TLS         TLSConfig     `json:"tls"`
 	Bind        string        `json:"bind"`
 	SystemID    string        `json:"system_id"`
 	Password    string        `json:"password"`
 	SystemType  string        `json:"system_type"`
+	Version     byte          `json:"version"` // interface_version
+	Range       smpp.Address  `json:"range"`   // address_range
 	Source      smpp.Address  `json:"source"`
 	Destination *smpp.Address `json:"destination"` // nil: nothing is submitted
+	Receipt     time.Duration `json:"receipt"`     // how long to wait for a receipt; 0: none is asked for
 	Timeout     time.Duration `json:"timeout"`     // of each question
-}
-
-// probeSight is what one stack saw.
-type probeSight struct {
-	Stack         string  `json:"stack"`
-	Bind          string  `json:"bind"` // accepted, refused, failed or unreachable
-	Code          string  `json:"code,omitempty"`
-	LatencyMS     float64 `json:"latency_ms"`
-	SMSC          string  `json:"smsc,omitempty"` // the system_id it answered with
-	EnquireLink   string  `json:"enquire_link,omitempty"`
-	EnquireLinkMS float64 `json:"enquire_link_ms,omitempty"`
-	Submit        string  `json:"submit,omitempty"`
-	SubmitCode    string  `json:"submit_code,omitempty"`
-	SubmitMS      float64 `json:"submit_ms,omitempty"`
-	ID            string  `json:"id,omitempty"` // the carrier's message id
-	Error         string  `json:"error,omitempty"`
-}
-
-// The words of a sight.
-const (
-	sawAccepted    = "accepted"
-	sawRefused     = "refused"
-	sawFailed      = "failed"
-	sawUnreachable = "unreachable"
-)
-
-// probeReport is the JSON of `fanline carrier probe`.
-type probeReport struct {
-	Carrier     string     `json:"carrier"`
-	Host        string     `json:"host"`
-	Ours        probeSight `json:"ours"`
-	Independent probeSight `json:"independent"`
-	Differences []string   `json:"differences"`
 }
 
 func runCarrierProbe(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	flags := newFlags("carrier probe", stderr)
 	path := flags.String("config", "", "configuration `FILE` that has the carrier")
 	host := flags.String("host", "", "`HOST:PORT` to probe; default: the carrier's first")
-	bind := flags.String("bind", "transmitter", "`KIND` of bind; transmitter keeps the account's texts and receipts where they are")
+	bind := flags.String("bind", "", "`KIND` of bind; default transmitter, which keeps the account's texts and receipts where they are, and transceiver with --receipt")
+	version := flags.String("version", "", "interface_`VERSION` to say: 3.3, 3.4 or 5.0; default: the profile's")
 	to := flags.String("to", "", "`PHONE` that gets one text from each stack; default: nothing is sent")
 	from := flags.String("from", "", "`NUMBER` to send from; default: the first number of this carrier")
+	receipt := flags.Duration("receipt", 0, "how long to wait for the receipt of each text; default: none is asked for")
 	asJSON := flags.Bool("json", false, "end with one line of JSON")
 	names, err := parseFlags(flags, args, "NAME")
 	if err != nil {
@@ -95,15 +68,24 @@ func runCarrierProbe(ctx context.Context, args []string, _ io.Reader, stdout, st
 	if err != nil {
 		return usageError{err}
 	}
-	job, err := carrier.probeJob(config, *host, *bind, *from, *to)
+	profile, err := LoadProfile(carrier.Profile)
 	if err != nil {
+		return err
+	}
+	job := carrier.bindJob(profile, cmp.Or(*host, carrier.Hosts[0]))
+	job.Receipt = *receipt
+	if err := job.want(*bind, *version); err != nil {
 		return usageError{err}
 	}
-	report := probeReport{Carrier: carrier.Name, Host: job.Host}
+	if err := job.address(config, carrier.Name, profile, *from, *to); err != nil {
+		return usageError{err}
+	}
+	report := probeReport{Carrier: carrier.Name, Host: job.Host, TLS: job.TLS.Enabled, Version: versionText(job.Version)}
+	report.Running = bindsTaken(ctx, config.Data, carrier.Name)
 	// One after the other: an account may allow a single bind.
 	report.Ours = probeOurs(ctx, job)
 	report.Independent = probeIndependentChild(ctx, job, stderr)
-	report.Differences = differences(report.Ours, report.Independent)
+	report.judge()
 	if err := report.print(stdout, *asJSON); err != nil {
 		return err
 	}
@@ -128,43 +110,80 @@ func (c *Config) carrier(name string) (*CarrierConfig, error) {
 	return nil, fmt.Errorf("no carrier %q: there are %s", name, strings.Join(names, ", "))
 }
 
-func (c *CarrierConfig) probeJob(config *Config, host, bind, from, to string) (probeJob, error) {
+// bindJob is a bind as transmitter to a host, as the account's binds do it.
+func (c *CarrierConfig) bindJob(profile *Profile, host string) probeJob {
 	job := probeJob{
-		Host: cmp.Or(host, c.Hosts[0]), TLS: c.TLS, Bind: bind,
-		SystemID: c.SystemID, Password: c.Password.Reveal(), SystemType: c.SystemType, Timeout: c.Response,
+		Host: host, Local: c.LocalAddress, TLS: c.TLS, Bind: "transmitter",
+		SystemID: c.SystemID, Password: c.Password.Reveal(), SystemType: cmp.Or(c.SystemType, profile.SystemType), Timeout: c.Response,
+		Range: smpp.Address{TON: byte(profile.AddressRange.TON), NPI: byte(profile.AddressRange.NPI), Addr: profile.AddressRange.Range},
 	}
-	if _, ok := bindCommand(bind); !ok {
-		return job, fmt.Errorf("--bind %q: one of %s expected", bind, strings.Join(bindKinds(), ", "))
+	if c.Bind == "receiver" {
+		job.Bind = c.Bind
 	}
-	if to == "" {
-		return job, nil
+	job.Version, _ = versionOf(profile.InterfaceVersion) // The profile was validated.
+	return job
+}
+
+// versionOf reads an interface_version.
+func versionOf(text string) (byte, bool) {
+	switch text {
+	case "3.3":
+		return smpp.Version33, true
+	case "", "3.4":
+		return smpp.Version34, true
+	case "5.0":
+		return smpp.Version50, true
 	}
-	if bind == "receiver" {
-		return job, errors.New("--to: a receiver bind cannot submit")
+	return 0, false
+}
+
+func versionText(v byte) string { return fmt.Sprintf("%x.%x", v>>4, v&0x0F) }
+
+// want takes over what the command line says of the bind.
+func (j *probeJob) want(bind, version string) error {
+	if bind == "" && j.Receipt > 0 {
+		bind = "transceiver"
+	}
+	j.Bind = cmp.Or(bind, j.Bind)
+	if _, ok := bindCommand(j.Bind); !ok {
+		return fmt.Errorf("--bind %q: one of transceiver, transmitter, receiver expected", j.Bind)
+	}
+	if version != "" {
+		var ok bool
+		if j.Version, ok = versionOf(version); !ok {
+			return fmt.Errorf("--version %q: one of 3.3, 3.4, 5.0 expected", version)
+		}
+	}
+	switch {
+	case j.Receipt < 0:
+		return errors.New("--receipt: a time to wait is expected")
+	case j.Receipt > 0 && j.Bind == "transmitter":
+		return errors.New("--receipt: a transmitter bind gets none")
+	}
+	return nil
+}
+
+// address says from where to where a text goes.
+func (j *probeJob) address(config *Config, carrier string, profile *Profile, from, to string) error {
+	switch {
+	case to == "" && j.Receipt > 0:
+		return errors.New("--receipt: of which text? Name a phone with --to")
+	case to == "":
+		return nil
+	case j.Bind == "receiver":
+		return errors.New("--to: a receiver bind cannot submit")
 	}
 	phone, err := message.ParsePhone(to)
 	if err != nil {
-		return job, fmt.Errorf("--to: %w", err)
+		return fmt.Errorf("--to: %w", err)
 	}
-	for i := range config.Numbers {
-		n := &config.Numbers[i]
-		for _, name := range n.Carriers {
-			if name == c.Name {
-				from = cmp.Or(from, n.Number)
-			}
-		}
+	if from = cmp.Or(from, config.firstNumber(carrier)); from == "" {
+		return errors.New("--from: no number uses this carrier, name one")
 	}
-	if from == "" {
-		return job, errors.New("--from: no number uses this carrier, name one")
-	}
-	profile, err := LoadProfile(c.Profile)
-	if err != nil {
-		return job, err
-	}
-	job.Source = profile.Source.address(strings.TrimPrefix(from, "+"))
+	j.Source = profile.Source.address(strings.TrimPrefix(from, "+"))
 	destination := profile.Destination.address(phone.Digits())
-	job.Destination = &destination
-	return job, nil
+	j.Destination = &destination
+	return nil
 }
 
 func (a AddressProfile) address(digits string) smpp.Address {
@@ -185,7 +204,7 @@ func bindCommand(kind string) (smpp.CommandID, bool) {
 
 // dial connects as the carrier's binds do.
 func (j *probeJob) dial(ctx context.Context) (net.Conn, error) {
-	c := CarrierConfig{TLS: j.TLS}
+	c := CarrierConfig{TLS: j.TLS, LocalAddress: j.Local}
 	return c.dial(ctx, j.Host)
 }
 
@@ -204,7 +223,7 @@ func probeIndependentChild(ctx context.Context, job probeJob, stderr io.Writer) 
 		return failed(err)
 	}
 	// Bind, enquire_link, submit, unbind are each bounded by the job's own time-out; this ends a stack that hangs.
-	ctx, cancel := context.WithTimeout(ctx, 5*job.Timeout+childStart)
+	ctx, cancel := context.WithTimeout(ctx, 5*job.Timeout+job.Receipt+childStart)
 	defer cancel()
 	var out, complaints bytes.Buffer
 	child := exec.CommandContext(ctx, self, independentCommand)
@@ -219,54 +238,6 @@ func probeIndependentChild(ctx context.Context, job probeJob, stderr io.Writer) 
 		return failed(err)
 	}
 	return saw
-}
-
-func (s *probeSight) allAccepted() bool {
-	good := func(word string) bool { return word == "" || word == sawAccepted }
-	return s.Bind == sawAccepted && good(s.EnquireLink) && good(s.Submit) && s.Error == ""
-}
-
-// differences are what to ask the carrier, or us, about. Ids and latencies differ
-// by nature.
-func differences(ours, other probeSight) []string {
-	found := []string{}
-	compare := func(what, a, b string) {
-		if a != b {
-			found = append(found, fmt.Sprintf("%s: %s saw %s, %s saw %s", what, ours.Stack, cmp.Or(a, "nothing"), other.Stack, cmp.Or(b, "nothing")))
-		}
-	}
-	compare("bind", ours.Bind, other.Bind)
-	compare("bind code", ours.Code, other.Code)
-	compare("smsc", ours.SMSC, other.SMSC)
-	compare("enquire_link", ours.EnquireLink, other.EnquireLink)
-	compare("submit", ours.Submit, other.Submit)
-	compare("submit code", ours.SubmitCode, other.SubmitCode)
-	return found
-}
-
-func (r probeReport) print(w io.Writer, asJSON bool) error {
-	if asJSON {
-		return printJSON(w, r)
-	}
-	fmt.Fprintf(w, "carrier %s, %s\n", r.Carrier, r.Host)
-	for _, s := range []probeSight{r.Ours, r.Independent} {
-		fmt.Fprintf(w, "  %-8s bind %s %s, %.1f ms", s.Stack, s.Bind, s.Code, s.LatencyMS)
-		if s.EnquireLink != "" {
-			fmt.Fprintf(w, "; enquire_link %s, %.1f ms", s.EnquireLink, s.EnquireLinkMS)
-		}
-		if s.Submit != "" {
-			fmt.Fprintf(w, "; submit %s %s, %.1f ms, id %q", s.Submit, s.SubmitCode, s.SubmitMS, s.ID)
-		}
-		if s.Error != "" {
-			fmt.Fprintf(w, "; %s", s.Error)
-		}
-		fmt.Fprintln(w)
-	}
-	for _, d := range r.Differences {
-		fmt.Fprintln(w, "  differs:", d)
-	}
-	_, err := fmt.Fprintf(w, "%d differences\n", len(r.Differences))
-	return err
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -14,6 +14,7 @@ import (
 	gopdu "github.com/fiorix/go-smpp/smpp/pdu"
 	"github.com/fiorix/go-smpp/smpp/pdu/pdufield"
 	"github.com/fiorix/go-smpp/smpp/pdu/pdutext"
+	"github.com/fiorix/go-smpp/smpp/pdu/pdutlv"
 
 	"fanline/smpp"
 )
@@ -40,7 +41,7 @@ func probeIndependent(job probeJob) probeSight {
 	var config *tls.Config
 	if job.TLS.Enabled {
 		var err error
-		if config, err = job.TLS.load(); err != nil {
+		if config, err = job.TLS.account().Config(); err != nil {
 			saw.Error = err.Error()
 			return saw
 		}
@@ -57,7 +58,7 @@ func probeIndependent(job probeJob) probeSight {
 	if err := p.bind(job, &saw); err != nil {
 		saw.Error = err.Error()
 	}
-	p.close()
+	p.close(&saw)
 	return saw
 }
 
@@ -66,6 +67,8 @@ type independentPeer struct {
 	conn    gosmpp.Conn
 	timeout time.Duration
 	bound   bool
+	id      string        // of our text, once it is known
+	receipt *probeReceipt // of it
 }
 
 // ask writes a request and reads until its answer, answering what the carrier
@@ -91,10 +94,7 @@ func (p *independentPeer) ask(request gopdu.Body) (answer gopdu.Body, took time.
 		case h.ID == gopdu.EnquireLinkID:
 			err = p.conn.Write(gopdu.NewEnquireLinkRespSeq(h.Seq))
 		case h.ID == gopdu.DeliverSMID:
-			// Not stored, so not acknowledged: ESME_RX_T_APPN.
-			later := gopdu.NewDeliverSMRespSeq(h.Seq)
-			later.Header().Status = gopdu.Status(smpp.StatusTemporaryError)
-			err = p.conn.Write(later)
+			err = p.delivered(answer)
 		case h.Seq == request.Header().Seq && h.ID&0x80000000 != 0:
 			return answer, time.Since(start), nil
 		}
@@ -116,7 +116,8 @@ func (p *independentPeer) bind(job probeJob, saw *probeSight) error {
 	f := request.Fields()
 	err := errors.Join(
 		f.Set(pdufield.SystemID, job.SystemID), f.Set(pdufield.Password, job.Password),
-		f.Set(pdufield.SystemType, job.SystemType), f.Set(pdufield.InterfaceVersion, smpp.Version34))
+		f.Set(pdufield.SystemType, job.SystemType), f.Set(pdufield.InterfaceVersion, job.Version),
+		f.Set(pdufield.AddrTON, job.Range.TON), f.Set(pdufield.AddrNPI, job.Range.NPI), f.Set(pdufield.AddressRange, job.Range.Addr))
 	if err != nil {
 		return err
 	}
@@ -126,12 +127,17 @@ func (p *independentPeer) bind(job probeJob, saw *probeSight) error {
 		return err
 	}
 	saw.Bind, saw.Code = verdict(answer)
+	saw.Status = smpp.Status(answer.Header().Status)
 	saw.LatencyMS = milliseconds(took)
 	if saw.Bind != sawAccepted {
 		return nil
 	}
 	p.bound = true
 	saw.SMSC = fieldText(answer, pdufield.SystemID)
+	saw.Version = versionText(smpp.Version33) // Without the parameter (SMPP 3.4 §5.3.2.25).
+	if v := answer.TLVFields()[pdutlv.Tag(smpp.TagScInterfaceVersion)]; v != nil && len(v.Bytes()) == 1 {
+		saw.Version = versionText(v.Bytes()[0])
+	}
 	saw.EnquireLink = sawFailed
 	if answer, took, err = p.ask(gopdu.NewEnquireLink()); err != nil {
 		return err
@@ -153,9 +159,13 @@ func (p *independentPeer) submit(job probeJob, saw *probeSight) error {
 		f.Set(pdufield.DestAddrTON, job.Destination.TON), f.Set(pdufield.DestAddrNPI, job.Destination.NPI),
 		f.Set(pdufield.DestinationAddr, job.Destination.Addr),
 		f.Set(pdufield.ShortMessage, pdutext.Raw(probeText(saw.Stack))))
+	if job.Receipt > 0 {
+		err = errors.Join(err, f.Set(pdufield.RegisteredDelivery, smpp.ReceiptAlways))
+	}
 	if err != nil {
 		return err
 	}
+	sent := time.Now()
 	saw.Submit = "unknown"
 	answer, took, err := p.ask(request)
 	if err != nil {
@@ -164,14 +174,70 @@ func (p *independentPeer) submit(job probeJob, saw *probeSight) error {
 	saw.Submit, saw.SubmitCode = verdict(answer)
 	saw.SubmitMS = milliseconds(took)
 	saw.ID = fieldText(answer, pdufield.MessageID)
+	p.id = saw.ID
+	if job.Receipt == 0 || saw.Submit != sawAccepted {
+		return nil
+	}
+	saw.Receipt = sawNone
+	if err := p.wait(job.Receipt); err != nil {
+		return err
+	}
+	if r := p.receipt; r != nil {
+		saw.Receipt, saw.ReceiptForm, saw.ReceiptMS = r.stat, r.form, milliseconds(r.at.Sub(sent))
+	}
 	return nil
 }
 
-// close unbinds where there is a bind. The carrier's answer to unbind is its own
-// affair: the probe is over.
-func (p *independentPeer) close() {
+// wait reads until the receipt has come. This stack cannot stop reading but by
+// closing, so it asks whether the carrier is there, again and again: the answer
+// comes at once, and with it the end of a read.
+func (p *independentPeer) wait(long time.Duration) error {
+	for begun := time.Now(); p.receipt == nil && time.Since(begun) < long; time.Sleep(receiptLook) {
+		if _, _, err := p.ask(gopdu.NewEnquireLink()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiptLook is how often the independent stack looks for a receipt.
+const receiptLook = 50 * time.Millisecond
+
+// delivered takes the receipt of our own text. Anything else is not stored, so
+// it is not acknowledged: ESME_RX_T_APPN.
+func (p *independentPeer) delivered(answer gopdu.Body) error {
+	status := smpp.StatusTemporaryError
+	if r, ours := receiptFor(p.id, smpp.DeliverSMID, deliverOf(answer), time.Now()); ours {
+		status, p.receipt = smpp.StatusOK, &r
+	}
+	later := gopdu.NewDeliverSMRespSeq(answer.Header().Seq)
+	later.Header().Status = gopdu.Status(status)
+	return p.conn.Write(later)
+}
+
+// deliverOf is what the independent stack read of a deliver_sm, as far as
+// receipts need it.
+func deliverOf(answer gopdu.Body) *smpp.DeliverSM {
+	d := &smpp.DeliverSM{}
+	if f := answer.Fields()[pdufield.ESMClass]; f != nil && len(f.Bytes()) == 1 {
+		d.ESMClass = f.Bytes()[0]
+	}
+	if f := answer.Fields()[pdufield.ShortMessage]; f != nil {
+		d.ShortMessage = f.Bytes()
+	}
+	for tag, v := range answer.TLVFields() {
+		d.Options = d.Options.Append(smpp.Tag(tag), v.Bytes())
+	}
+	return d
+}
+
+// close unbinds where there is a bind, and notes the answer.
+func (p *independentPeer) close(saw *probeSight) {
 	if p.bound {
-		_, _, _ = p.ask(gopdu.NewUnbind())
+		saw.Unbind = sawFailed
+		if answer, _, err := p.ask(gopdu.NewUnbind()); err == nil {
+			saw.Unbind, _ = verdict(answer)
+		}
 	}
 	_ = p.conn.Close() // Closed already when a question timed out.
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fanline/smpp"
+	"fanline/smpp/certify"
 	"fanline/smpp/session"
 )
 
@@ -29,10 +30,11 @@ func probeOurs(ctx context.Context, job probeJob) probeSight {
 	}
 	kind, _ := bindCommand(job.Bind)
 	tap := &enquireTap{Conn: conn, answered: make(chan time.Duration, 1)}
-	handler := &probeHandler{outcome: make(chan session.Outcome, 1)}
+	handler := &probeHandler{outcome: make(chan session.Outcome, 1), receipt: make(chan probeReceipt, 1)}
 	start := time.Now()
 	s, err := session.Open(ctx, tap, session.Config{
-		Kind: kind, SystemID: job.SystemID, Password: job.Password, SystemType: job.SystemType,
+		Kind: kind, SystemID: job.SystemID, Password: job.Password, SystemType: job.SystemType, InterfaceVersion: job.Version,
+		AddressRange: job.Range.Addr, AddrTON: job.Range.TON, AddrNPI: job.Range.NPI,
 		EnquireInterval: probeQuiet, ResponseTimeout: job.Timeout, BindTimeout: job.Timeout, UnbindTimeout: job.Timeout,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), // everything it would say is in the report
 	}, handler)
@@ -40,13 +42,13 @@ func probeOurs(ctx context.Context, job probeJob) probeSight {
 	var refused *session.BindError
 	switch {
 	case errors.As(err, &refused):
-		saw.Bind, saw.Code = sawRefused, refused.Status.String()
+		saw.Bind, saw.Code, saw.Status = sawRefused, refused.Status.String(), refused.Status
 		return saw
 	case err != nil:
 		saw.Bind, saw.Error = sawFailed, err.Error()
 		return saw
 	}
-	saw.Bind, saw.Code, saw.SMSC = sawAccepted, smpp.StatusOK.String(), s.Peer().SystemID
+	saw.Bind, saw.Code, saw.SMSC, saw.Version = sawAccepted, smpp.StatusOK.String(), s.Peer().SystemID, versionText(s.Peer().InterfaceVersion)
 	handler.session = s
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -58,8 +60,9 @@ func probeOurs(ctx context.Context, job probeJob) probeSight {
 		if run := <-ended; err == nil {
 			err = run
 		}
+		saw.Unbind = sawAccepted
 		if err != nil {
-			saw.Error = err.Error()
+			saw.Unbind, saw.Error = sawFailed, err.Error()
 		}
 	}
 	return saw
@@ -81,9 +84,11 @@ func (saw *probeSight) ask(job probeJob, s *session.Session, tap *enquireTap, h 
 	if job.Destination == nil {
 		return false
 	}
-	pdu, err := smpp.Append(nil, smpp.StatusOK, 0, &smpp.SubmitSM{
-		Source: job.Source, Destination: *job.Destination, ShortMessage: []byte(probeText(saw.Stack)),
-	})
+	text := &smpp.SubmitSM{Source: job.Source, Destination: *job.Destination, ShortMessage: []byte(probeText(saw.Stack))}
+	if job.Receipt > 0 {
+		text.RegisteredDelivery = smpp.ReceiptAlways
+	}
+	pdu, err := smpp.Append(nil, smpp.StatusOK, 0, text)
 	if err != nil {
 		saw.Submit, saw.Error = sawFailed, err.Error()
 		return false
@@ -93,10 +98,28 @@ func (saw *probeSight) ask(job probeJob, s *session.Session, tap *enquireTap, h 
 		return false
 	}
 	// Every submit that was taken has an outcome, at the latest when Run ends.
+	sent := time.Now()
 	o := <-h.outcome
 	saw.Submit, saw.SubmitMS, saw.ID = o.Code.String(), milliseconds(o.Took), string(o.MessageID)
 	if o.Code == session.Accepted || o.Code == session.Refused {
 		saw.SubmitCode = o.Status.String()
+	}
+	if job.Receipt > 0 && o.Code == session.Accepted {
+		return saw.wait(job, h, sent, ended)
+	}
+	return false
+}
+
+// wait waits for the receipt; it reports whether the session is over.
+func (saw *probeSight) wait(job probeJob, h *probeHandler, sent time.Time, ended <-chan error) (over bool) {
+	saw.Receipt = sawNone
+	select {
+	case r := <-h.receipt:
+		saw.Receipt, saw.ReceiptForm, saw.ReceiptMS = r.stat, r.form, milliseconds(r.at.Sub(sent))
+	case <-time.After(job.Receipt):
+	case err := <-ended:
+		saw.Error = errorText(err)
+		return true
 	}
 	return false
 }
@@ -113,12 +136,21 @@ func errorText(err error) string {
 type probeHandler struct {
 	session *session.Session
 	outcome chan session.Outcome
+	receipt chan probeReceipt
+	id      string // of our text, once it is known
+}
+
+// probeReceipt is the receipt of our text.
+type probeReceipt struct {
+	at         time.Time
+	stat, form string
 }
 
 // Outcomes keeps the first answer.
 func (h *probeHandler) Outcomes(batch []session.Outcome) {
 	for _, o := range batch {
 		o.MessageID = append([]byte(nil), o.MessageID...) // it aliases the read buffer
+		h.id = string(o.MessageID)
 		select {
 		case h.outcome <- o:
 		default: // an answer after its time-out; the time-out has been reported
@@ -126,11 +158,41 @@ func (h *probeHandler) Outcomes(batch []session.Outcome) {
 	}
 }
 
-// Deliveries answers that we cannot take it now (SMPP 3.4 §5.1.3, ESME_RX_T_APPN).
+// Deliveries takes the receipt of our own text, and answers to everything else
+// that we cannot take it now (SMPP 3.4 §5.1.3, ESME_RX_T_APPN).
 func (h *probeHandler) Deliveries(batch []session.Delivery) {
 	for _, d := range batch {
-		h.session.Respond(d.Command, d.Sequence, smpp.StatusTemporaryError)
+		status := smpp.StatusTemporaryError
+		if _, p, err := smpp.Decode(d.PDU); err == nil {
+			if r, ours := receiptFor(h.id, d.Command, p, d.At); ours {
+				status = smpp.StatusOK
+				select {
+				case h.receipt <- r:
+				default: // One is enough.
+				}
+			}
+		}
+		h.session.Respond(d.Command, d.Sequence, status)
 	}
+}
+
+// receiptFor reads a final receipt of the text that has an id.
+func receiptFor(id string, command smpp.CommandID, p smpp.PDU, at time.Time) (r probeReceipt, ours bool) {
+	var told smpp.Receipt
+	var fields *smpp.SubmitSM
+	switch p := p.(type) {
+	case *smpp.DeliverSM:
+		told, ours = smpp.ParseReceipt(p)
+		fields = (*smpp.SubmitSM)(p)
+	case *smpp.DataSM:
+		told, ours = smpp.ParseDataReceipt(p)
+		fields = &smpp.SubmitSM{ESMClass: p.ESMClass, Options: p.Options}
+	}
+	form, same := certify.IDForm(id, told.ID)
+	if !ours || !same || told.Intermediate {
+		return r, false
+	}
+	return probeReceipt{at: at, stat: told.Stat, form: certify.ReceiptForm(command, fields) + "; id " + form}, true
 }
 
 // enquireTap watches a connection for the first enquire_link and its answer. The

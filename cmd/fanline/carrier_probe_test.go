@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fanline/smpp"
+	"fanline/smpp/smsc"
 )
 
 // fakeSMSC answers as told, one connection after the other, with the system's
@@ -22,6 +23,7 @@ type fakeSMSC struct {
 	bindStatus smpp.Status
 	silent     smpp.CommandID // never answered
 	deliver    bool           // sends a text right after the bind
+	unusual    bool           // … and a data_sm, which go-smpp doesn't know
 
 	mu      sync.Mutex
 	binds   []smpp.Bind
@@ -98,6 +100,9 @@ func (f *fakeSMSC) answer(conn net.Conn, h smpp.Header, p smpp.PDU) error {
 				Source: smpp.Address{Addr: "13125550199"}, Destination: smpp.Address{Addr: "17735550100"}, ShortMessage: []byte("hi"),
 			})
 		}
+		if f.unusual && err == nil {
+			out, err = smpp.Append(out, smpp.StatusOK, 8, &smpp.DataSM{Source: smpp.Address{Addr: "13125550199"}, Destination: smpp.Address{Addr: "17735550100"}})
+		}
 	case *smpp.SubmitSM:
 		f.submits = append(f.submits, *p)
 		out, err = smpp.Append(nil, smpp.StatusOK, h.Sequence, &smpp.SubmitSMResp{MessageID: fmt.Sprintf("id%d", len(f.submits))})
@@ -118,9 +123,15 @@ func (f *fakeSMSC) answer(conn net.Conn, h smpp.Header, p smpp.PDU) error {
 // probeWith runs the command against an SMSC and returns its JSON.
 func probeWith(t *testing.T, address, timeout string, args ...string) (int, probeReport) {
 	t.Helper()
+	return probeAt(t, address, timeout, "", args...)
+}
+
+// probeAt is probeWith with further keys of the carrier.
+func probeAt(t *testing.T, address, timeout, keys string, args ...string) (int, probeReport) {
+	t.Helper()
 	t.Chdir(t.TempDir())
 	t.Setenv("PROBE_PASSWORD", "pw")
-	text := `carriers: [{name: acme, hosts: ["` + address + `"], system_id: me, password: env:PROBE_PASSWORD, limit_per_second: 1, response_timeout: ` + timeout + `}]
+	text := `carriers: [{name: acme, hosts: ["` + address + `"], ` + keys + `system_id: me, password: env:PROBE_PASSWORD, limit_per_second: 1, response_timeout: ` + timeout + `}]
 numbers: [{number: "+17735550100", leader: demo, carriers: [acme], limit_per_second: 1}]`
 	if err := os.WriteFile("c.yaml", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -143,15 +154,15 @@ func TestProbeShowsWhatBothStacksSaw(t *testing.T) {
 	for _, saw := range []probeSight{report.Ours, report.Independent} {
 		saw.LatencyMS, saw.EnquireLinkMS, saw.SubmitMS = 0, 0, 0
 		want := probeSight{
-			Stack: saw.Stack, Bind: "accepted", Code: "ESME_ROK", SMSC: "fake", EnquireLink: "accepted",
+			Stack: saw.Stack, Bind: "accepted", Code: "ESME_ROK", SMSC: "fake", Version: "3.3", EnquireLink: "accepted", Unbind: "accepted",
 			Submit: "accepted", SubmitCode: "ESME_ROK", ID: map[string]string{"fanline": "id1", "go-smpp": "id2"}[saw.Stack],
 		}
 		if diff := cmp.Diff(want, saw); diff != "" {
 			t.Errorf("%s: -want +got\n%s", saw.Stack, diff)
 		}
 	}
-	if len(report.Differences) != 0 {
-		t.Errorf("differences: %v", report.Differences)
+	if len(report.Differences) != 0 || report.Verdict != "both stacks saw the same: the carrier is ready for binds, texts" {
+		t.Errorf("%q, differences: %v", report.Verdict, report.Differences)
 	}
 	// Both stacks put the same on the wire, but for the name in the text.
 	for i, stack := range []string{"fanline", "go-smpp"} {
@@ -182,6 +193,9 @@ func TestProbeNamesARefusedBind(t *testing.T) {
 			t.Errorf("%s saw %+v", saw.Stack, saw)
 		}
 	}
+	if !strings.HasPrefix(report.Verdict, "both stacks are refused with ESME_RINVPASWD, so it is the account: compare the password") {
+		t.Errorf("verdict %q", report.Verdict)
+	}
 }
 
 func TestProbeSaysWhenNothingAnswers(t *testing.T) {
@@ -196,6 +210,9 @@ func TestProbeSaysWhenNothingAnswers(t *testing.T) {
 	code, report := probeWith(t, address, "1s")
 	if code != exitFailed || report.Ours.Bind != "unreachable" || report.Independent.Bind != "unreachable" || report.Ours.Error == "" {
 		t.Errorf("exit %d, %+v", code, report)
+	}
+	if !strings.HasPrefix(report.Verdict, "neither stack reaches the host") {
+		t.Errorf("verdict %q", report.Verdict)
 	}
 }
 
@@ -228,11 +245,74 @@ func TestProbeChecksItsArguments(t *testing.T) {
 		"acme --to 12":                          "--to: not an E.164 number",
 		"acme --to +13125550199 --bind x":       `--bind "x"`,
 		"acme --to 13125550199 --bind receiver": "a receiver bind cannot submit",
+		"acme --version 3.5":                    `--version "3.5"`,
+		"acme --receipt 5s":                     "of which text",
+		"acme --receipt 5s --bind transmitter":  "a transmitter bind gets none",
 	} {
 		full := append([]string{"carrier", "probe", "--config", exampleFile}, strings.Fields(args)...)
 		code, out, complaints := fanline(t, full...)
 		if code != exitUsage || !strings.Contains(complaints, want) || out != "" {
 			t.Errorf("%s: exit %d, stdout %q, stderr %q, want %q", args, code, out, complaints, want)
+		}
+	}
+}
+
+func TestProbeTellsWhoseFaultItIs(t *testing.T) {
+	f := &fakeSMSC{unusual: true}
+	code, report := probeWith(t, f.start(t), "2s")
+	if code != exitFailed || !strings.HasPrefix(report.Verdict, "only go-smpp fails") || len(report.Differences) == 0 {
+		t.Errorf("exit %d, %q, %v", code, report.Verdict, report.Differences)
+	}
+}
+
+// TestProbeWaitsForTheReceiptOfItsOwnText asks a real simulator, over TLS too.
+func TestProbeWaitsForTheReceiptOfItsOwnText(t *testing.T) {
+	s := simulate(t, smsc.Account{}, "receipts: {delay: {min: 100ms, max: 150ms}}\nids: {form: hex, receipt_form: decimal, start: 1000000}")
+	for _, over := range []struct{ name, host, tls string }{
+		{"plain", s.plain, ""}, {"TLS", s.secure, "tls: {enabled: true, ca: " + s.ca + ", server_name: localhost}, "},
+	} {
+		t.Run(over.name, func(t *testing.T) {
+			code, report := probeAt(t, over.host, "10s", over.tls, "--to", "+13125550199", "--receipt", "20s", "--version", "3.4")
+			if code != exitDone || report.Verdict != "both stacks saw the same: the carrier is ready for binds, texts, receipts" {
+				t.Errorf("exit %d, %q %v\n%+v\n%+v", code, report.Verdict, report.Differences, report.Ours, report.Independent)
+			}
+			for _, saw := range []probeSight{report.Ours, report.Independent} {
+				if saw.Receipt != "DELIVRD" || saw.Version != "3.4" || !strings.Contains(saw.ReceiptForm, "deliver_sm, esm_class 0x4, text") ||
+					!strings.HasSuffix(saw.ReceiptForm, "hexadecimal in the response, decimal in the receipt") {
+					t.Errorf("%+v", saw)
+				}
+			}
+		})
+	}
+}
+
+func TestProbeFailsWithoutTheReceipt(t *testing.T) {
+	s := simulate(t, smsc.Account{}, "receipts: {lost: 1, delay: {min: 10ms, max: 20ms}}")
+	code, report := probeAt(t, s.plain, "5s", "", "--to", "+13125550199", "--receipt", "200ms")
+	if code != exitFailed || report.Ours.Receipt != sawNone || report.Independent.Receipt != sawNone {
+		t.Errorf("exit %d, %+v", code, report)
+	}
+}
+
+func TestDifferencesAreWhatNobodyWouldCallChance(t *testing.T) {
+	same := probeSight{Stack: "a", Bind: sawAccepted, LatencyMS: 5, SubmitMS: 10, ID: "123"}
+	for name, test := range map[string]struct {
+		change func(*probeSight)
+		want   int
+	}{
+		"the same":              {func(*probeSight) {}, 0},
+		"another id":            {func(s *probeSight) { s.ID = "456" }, 0},
+		"an id of another kind": {func(s *probeSight) { s.ID = "1a2b" }, 1},
+		"a little slower":       {func(s *probeSight) { s.LatencyMS = 100 }, 0},
+		"much slower":           {func(s *probeSight) { s.LatencyMS = 500 }, 1},
+		"another version":       {func(s *probeSight) { s.Version = "5.0" }, 1},
+		"another receipt":       {func(s *probeSight) { s.Receipt, s.ReceiptForm = "UNDELIV", "x" }, 2},
+		"no unbind":             {func(s *probeSight) { s.Unbind = sawFailed }, 1},
+	} {
+		other := same
+		test.change(&other)
+		if got := differencesOf(same, other); len(got) != test.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // traceBuffer is how many PDUs a trace holds for a client that reads slowly.
 // What comes beyond it is left out and counted: a trace never holds up a bind.
-const traceBuffer = 8192
+const traceBuffer = 1 << 15
 
 // traceLink tells sessions apart: each has sequence numbers of its own.
 type traceLink struct {
@@ -27,7 +27,7 @@ type traceLink struct {
 }
 
 // Trace is part of api.CarrierControl.
-func (c *carrierNode) Trace(ctx context.Context, q api.TraceRequest, each func(api.TraceFrame) error) error {
+func (c *carrierNode) Trace(ctx context.Context, q api.TraceRequest, some func([]api.TraceFrame) error) error {
 	if q.Carrier != "" {
 		if _, there := c.state(q.Carrier); !there {
 			return &api.Error{Status: http.StatusNotFound, Problem: fmt.Sprintf("no carrier %q; there is %s", q.Carrier, strings.Join(c.names(), ", "))}
@@ -57,22 +57,30 @@ func (c *carrierNode) Trace(ctx context.Context, q api.TraceRequest, each func(a
 		}
 	})
 	defer stop()
-	if err := each(api.TraceFrame{Began: true}); err != nil {
+	if err := some([]api.TraceFrame{{Began: true}}); err != nil {
 		return err
 	}
 	told := int64(0)
+	batch := make([]api.TraceFrame, 0, traceBatch)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case frame := <-frames:
-			if n := dropped.Load(); n > told {
-				told = n
-				frame.Dropped = n
-			}
-			if err := each(frame); err != nil {
-				return err
-			}
+			batch = append(batch[:0], frame)
+		}
+		for len(batch) < traceBatch && len(frames) > 0 {
+			batch = append(batch, <-frames) // Nobody else takes any.
+		}
+		if n := dropped.Load(); n > told {
+			told = n
+			batch[0].Dropped = n
+		}
+		if err := some(batch); err != nil {
+			return err
 		}
 	}
 }
+
+// traceBatch is how many PDUs go to the client at a time, when so many are there.
+const traceBatch = 512

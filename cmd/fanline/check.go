@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +18,12 @@ import (
 
 	"fanline/analytics/embedded"
 	"fanline/pipeline"
+	"fanline/smpp"
 )
 
-// probeTimeout bounds each question that `fanline check` puts to a server.
-const probeTimeout = 5 * time.Second
+// probeTimeout bounds each question that `fanline check` puts to a server: two
+// binds of a carrier are the longest.
+const probeTimeout = 10 * time.Second
 
 // finding is one line of `fanline check`.
 type finding struct {
@@ -150,7 +150,7 @@ func probesOf(c *Config) []probe {
 		carrier := &c.Carriers[i]
 		for _, host := range carrier.Hosts {
 			probes = append(probes, probe{"carrier " + carrier.Name + " " + host, func(ctx context.Context) (string, error) {
-				return carrier.checkHost(ctx, host)
+				return carrier.checkHost(ctx, c.Data, host)
 			}})
 		}
 	}
@@ -282,47 +282,80 @@ func (c *Config) findLibrary() (string, error) {
 	return path, err
 }
 
-// checkHost opens the connection that a bind would use.
-func (c *CarrierConfig) checkHost(ctx context.Context, host string) (string, error) {
-	conn, err := c.dial(ctx, host)
+// checkPatience bounds what a bind of `fanline check` waits for an answer.
+const checkPatience = 3 * time.Second
+
+// checkHost binds as the account's binds do, and unbinds. It binds as
+// transmitter where the carrier lets it: texts and receipts stay with the binds
+// that can store them.
+func (c *CarrierConfig) checkHost(ctx context.Context, data, host string) (string, error) {
+	profile, err := LoadProfile(c.Profile)
 	if err != nil {
 		return "", err
 	}
-	return "reachable; `fanline carrier probe " + c.Name + "` binds", conn.Close()
+	job := c.bindJob(profile, host)
+	job.Timeout = min(c.Response, checkPatience)
+	saw := probeOurs(ctx, job)
+	if kind := c.bindKind(); saw.Bind == sawRefused && kind != job.Bind && !saw.fatal() {
+		job.Bind = kind // The carrier may not have agreed to transmitters.
+		saw = probeOurs(ctx, job)
+	}
+	switch saw.Bind {
+	case sawAccepted:
+		answer := fmt.Sprintf("binds, to %q, in %.0f ms", shown(saw.SMSC), saw.LatencyMS)
+		if saw.Error != "" {
+			return "", fmt.Errorf("%s, but then: %s", answer, saw.Error)
+		}
+		return answer, nil
+	case sawRefused:
+		if found, running := askCarrier(ctx, data, c.Name); running && found.Bound > 0 && saw.Code == smpp.StatusAlreadyBound.String() {
+			return fmt.Sprintf("%d binds are up in the fanline that runs%s, and the account has no more", found.Bound, byProcess(data)), nil
+		}
+		return "", fmt.Errorf("refuses the bind with %s: %s", saw.Code, adviceOn(saw.Status))
+	case sawUnreachable:
+		return "", errors.New(saw.Error)
+	}
+	return "", fmt.Errorf("the connection opens, but no bind: %s; is it the port for SMPP, with or without TLS as configured?", saw.Error)
 }
 
-// dial connects to one of the carrier's hosts, over TLS where the
-// configuration says so.
+// bindKind is the kind of bind that a transmitter is an alternative to.
+func (c *CarrierConfig) bindKind() string {
+	if c.Bind == "pair" {
+		return "transmitter"
+	}
+	return c.Bind
+}
+
+// adviceOn says what to do about a status that refuses a bind.
+func adviceOn(status smpp.Status) string {
+	switch status {
+	case smpp.StatusInvPassword:
+		return "compare the password with the carrier's, and ask whether the account is locked"
+	case smpp.StatusInvSystemID:
+		return "compare system_id with the carrier's, and ask whether the account is open on this host"
+	case smpp.StatusInvSystemType:
+		return "ask the carrier which system_type it wants"
+	case smpp.StatusAlreadyBound:
+		return "all binds of the account are taken: by another process, or by a bind whose end the carrier has not seen yet; try again in a minute"
+	case smpp.StatusBindFailed:
+		return "ask the carrier: it often means that this address of ours is not allowed"
+	case smpp.StatusInvCmdID:
+		return "the carrier doesn't know this kind of bind: set bind to pair"
+	}
+	info, _ := status.Lookup()
+	return info.Meaning + "; ask the carrier"
+}
+
+// dial connects to one of the carrier's hosts as its binds do: from the
+// configured address, over TLS where the configuration says so.
 func (c *CarrierConfig) dial(ctx context.Context, host string) (net.Conn, error) {
-	if !c.TLS.Enabled {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	var dialer net.Dialer
+	if c.LocalAddress != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.LocalAddress)}
 	}
-	config, err := c.TLS.load()
-	if err != nil {
-		return nil, err
+	conn, err := dialer.DialContext(ctx, "tcp", host)
+	if err != nil || !c.TLS.Enabled {
+		return conn, err
 	}
-	return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", host)
-}
-
-// load reads the files that the TLS section names.
-func (t TLSConfig) load() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca: %s holds no PEM certificate", t.CA)
-		}
-	}
-	if t.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("tls.certificate: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
+	return c.TLS.account().Client(ctx, conn, host)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"fanline/pipeline"
+	"fanline/smpp"
+	"fanline/smpp/smsc"
 )
 
 // listening returns the address of a port that accepts, and one that refuses.
@@ -57,6 +60,8 @@ func checkJSON(t *testing.T, config string, args ...string) (int, map[string]fin
 func TestCheckAsksWhatTheConfigurationNames(t *testing.T) {
 	t.Chdir(shortTempDir(t))
 	accepts, refuses := listening(t)
+	carrier := simulate(t, smsc.Account{}, "")
+	t.Setenv("CARRIER_PASSWORD", "pw")
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
@@ -71,22 +76,22 @@ clickhouse: {addresses: ["`+refuses+`"]}
 store: {url: "postgres://me:pssst@`+refuses+`/fanline"}
 http: {listen: "`+accepts+`"}
 carriers:
-  - {name: good, hosts: ["`+accepts+`"], system_id: me, limit_per_second: 1}
+  - {name: good, hosts: ["`+carrier.plain+`"], system_id: me, password: env:CARRIER_PASSWORD, limit_per_second: 1}
   - {name: bad, hosts: ["`+refuses+`"], system_id: me, limit_per_second: 1}
 `)
 	for name, want := range map[string]struct {
 		ok     bool
 		detail string
 	}{
-		"configuration":           {true, "c.yaml"},
-		"data ./data":             {true, "made on the first start"},
-		"log":                     {true, "Kafka, 1 broker; 8 topics are made on the first start"},
-		"clickhouse " + refuses:   {false, "connection refused"},
-		"store":                   {false, "connection refused"},
-		"signing_key":             {true, "is made on the first start"},
-		"http.listen " + accepts:  {false, "address already in use"},
-		"carrier good " + accepts: {true, "reachable"},
-		"carrier bad " + refuses:  {false, "connection refused"},
+		"configuration":                 {true, "c.yaml"},
+		"data ./data":                   {true, "made on the first start"},
+		"log":                           {true, "Kafka, 1 broker; 8 topics are made on the first start"},
+		"clickhouse " + refuses:         {false, "connection refused"},
+		"store":                         {false, "connection refused"},
+		"signing_key":                   {true, "is made on the first start"},
+		"http.listen " + accepts:        {false, "address already in use"},
+		"carrier good " + carrier.plain: {true, `binds, to "fanline-smsc", in `},
+		"carrier bad " + refuses:        {false, "connection refused"},
 	} {
 		got, there := found[name]
 		if !there || got.OK != want.ok || !strings.Contains(got.Detail, want.detail) {
@@ -98,6 +103,69 @@ carriers:
 		if strings.Contains(got.Detail, "\n") {
 			t.Errorf("%s takes more than its line: %q", name, got.Detail)
 		}
+	}
+}
+
+// TestCheckBindsAndSaysWhatToDoWhenItCannot has one trouble for each carrier.
+func TestCheckBindsAndSaysWhatToDoWhenItCannot(t *testing.T) {
+	t.Chdir(shortTempDir(t))
+	silent, _ := listening(t)
+	open := simulate(t, smsc.Account{}, "")
+	transceivers := simulate(t, smsc.Account{Binds: []string{"transceiver"}}, "")
+	full := simulate(t, smsc.Account{MaxBinds: 1}, "")
+	holdABind(t, full.plain)
+	t.Setenv("GOOD", "pw")
+	t.Setenv("BAD", "wrong")
+	_, found := checkJSON(t, `
+carriers:
+  - {name: tls, hosts: ["`+open.secure+`"], tls: {enabled: true, ca: `+open.ca+`, server_name: localhost}, system_id: me, password: env:GOOD, limit_per_second: 1}
+  - {name: stranger, hosts: ["`+open.plain+`"], system_id: nobody, password: env:GOOD, limit_per_second: 1}
+  - {name: mistaken, hosts: ["`+open.plain+`"], system_id: me, password: env:BAD, limit_per_second: 1}
+  - {name: transceivers, hosts: ["`+transceivers.plain+`"], system_id: me, password: env:GOOD, limit_per_second: 1}
+  - {name: full, hosts: ["`+full.plain+`"], system_id: me, password: env:GOOD, limit_per_second: 1}
+  - {name: silent, hosts: ["`+silent+`"], system_id: me, limit_per_second: 1, response_timeout: 300ms}
+  - {name: notls, hosts: ["`+open.plain+`"], tls: {enabled: true}, system_id: me, limit_per_second: 1, response_timeout: 1s}
+`)
+	for name, want := range map[string]struct {
+		ok     bool
+		detail string
+	}{
+		"carrier tls " + open.secure:                 {true, `binds, to "fanline-smsc", in `},
+		"carrier stranger " + open.plain:             {false, "ESME_RINVSYSID: compare system_id with the carrier's"},
+		"carrier mistaken " + open.plain:             {false, "ESME_RINVPASWD: compare the password"},
+		"carrier transceivers " + transceivers.plain: {true, `binds, to "fanline-smsc"`},
+		"carrier full " + full.plain:                 {false, "ESME_RALYBND: all binds of the account are taken"},
+		"carrier silent " + silent:                   {false, "the connection opens, but no bind"},
+		"carrier notls " + open.plain:                {false, "TLS with"},
+	} {
+		got, there := found[name]
+		if !there || got.OK != want.ok || !strings.Contains(got.Detail, want.detail) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// holdABind binds and stays until the test ends.
+func holdABind(t *testing.T, addr string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	pdu, err := smpp.Append(nil, smpp.StatusOK, 1, &smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "me", Password: "pw", InterfaceVersion: smpp.Version34})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(pdu); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, smpp.HeaderLen)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := smpp.ReadHeader(answer); err != nil || h.Status != smpp.StatusOK {
+		t.Fatal(h, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package certify
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,6 +47,15 @@ func relation(response, receipt, base string) int {
 		return formDecimalToHex
 	}
 	return len(idForms)
+}
+
+// IDForm tells how the id of a receipt relates to that of a response, in words; false: not at all.
+func IDForm(response, receipt string) (words string, ok bool) {
+	i := relation(response, receipt, "auto")
+	if i == len(idForms) {
+		return "", false
+	}
+	return idForms[i], true
 }
 
 func equal(a string, baseA int, b string, baseB int) bool {
@@ -102,21 +112,25 @@ func deliveryOf(d *session.Delivery) (p *smpp.SubmitSM, r receipt, isReceipt boo
 	default:
 		return nil, r, false
 	}
-	r.how = howTold(d.Command, p)
+	r.how = ReceiptForm(d.Command, p)
 	return p, r, isReceipt
 }
 
-// howTold says in which form a receipt came.
-func howTold(command smpp.CommandID, p *smpp.SubmitSM) string {
+// ReceiptForm says in which form a receipt came: its command, esm_class, whether there is a text that reads as one, and its
+// optional parameters, by tag. Of a data_sm the fields that both have are enough.
+func ReceiptForm(command smpp.CommandID, p *smpp.SubmitSM) string {
 	words := []string{command.String(), "esm_class 0x" + strconv.FormatUint(uint64(p.ESMClass), 16)}
 	payload, _ := p.Options.Get(smpp.TagMessagePayload)
 	if _, ok := smpp.ParseReceiptText(append(append([]byte(nil), p.ShortMessage...), payload...)); ok {
 		words = append(words, "text")
 	}
+	var tags []smpp.Tag
 	for tag := range p.Options.All() {
-		if tag != smpp.TagMessagePayload {
-			words = append(words, tag.String())
-		}
+		tags = append(tags, tag)
+	}
+	slices.Sort(tags)
+	for _, tag := range tags {
+		words = append(words, tag.String())
 	}
 	return strings.Join(words, ", ")
 }
