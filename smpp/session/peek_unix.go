@@ -22,6 +22,8 @@ func newPeeker(conn net.Conn) peeker {
 		p := newPeeker(c.NetConn())
 		p.layered = true
 		return p
+	case interface{ Under() net.Conn }: // Something that only listens in.
+		return newPeeker(c.Under())
 	case *net.TCPConn:
 		raw, _ := c.SyscallConn()
 		return peeker{raw: raw}
