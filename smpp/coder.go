@@ -16,6 +16,7 @@ type coder struct {
 	buf               []byte // reading: the whole PDU; writing: what has been written so far
 	pos               int    // reading: the next octet; writing: where this PDU starts in buf
 	id                CommandID
+	whole             bool           // reading: the rest of the PDU is known to be whole TLVs
 	short             int            // reading: items of a group that begin at the end of the PDU
 	version           byte           // writing: the SMPP version to write for
 	loose             bool           // writing: take what the specification forbids
@@ -208,8 +209,11 @@ func (c *coder) readMessage(v *[]byte) {
 func (c *coder) messageEnd(from, n int) int {
 	at := from + n
 	rest := c.buf[at:]
-	if len(rest) == 0 || wholeTLVs(rest) == len(rest) || c.id == QueryMsgDetailsRespID {
-		return at // In the last case fields follow.
+	if len(rest) == 0 || c.id == QueryMsgDetailsRespID { // In which fields follow.
+		return at
+	}
+	if c.whole = wholeTLVs(rest) == len(rest); c.whole {
+		return at
 	}
 	if before := c.buf[at-1:]; n > 0 && wholeTLVs(before) == len(before) {
 		return at - 1
@@ -286,7 +290,10 @@ func (c *coder) readOptions(v *Options) {
 	if len(rest) == 0 {
 		return
 	}
-	n := wholeTLVs(rest)
+	n := len(rest)
+	if !c.whole {
+		n = wholeTLVs(rest)
+	}
 	if n < len(rest) && rest[0] == 0 {
 		if m := wholeTLVs(rest[1:]); m == len(rest)-1 {
 			if c.trace != nil {
@@ -389,84 +396,4 @@ func (c *coder) refuseText(name, s string, size int) {
 		return
 	}
 	c.refuseField(name, fmt.Sprintf("%d octets, at most %d", len(s), size-1))
-}
-
-// walk follows the description of p. A switch instead of a call through the
-// interface keeps the coder and p off the heap.
-func (c *coder) walk(p PDU) bool {
-	switch p := p.(type) {
-	case *SubmitSM:
-		p.fields(c)
-	case *SubmitSMResp:
-		p.fields(c)
-	case *DeliverSM:
-		p.fields(c)
-	case *DeliverSMResp:
-		p.fields(c)
-	case *DataSM:
-		p.fields(c)
-	case *DataSMResp:
-		p.fields(c)
-	case *QuerySM:
-		p.fields(c)
-	case *QuerySMResp:
-		p.fields(c)
-	case *EnquireLink:
-		p.fields(c)
-	case *EnquireLinkResp:
-		p.fields(c)
-	case *Unbind:
-		p.fields(c)
-	case *UnbindResp:
-		p.fields(c)
-	case *GenericNack:
-		p.fields(c)
-	case *Bind:
-		p.fields(c)
-	case *BindResp:
-		p.fields(c)
-	case *SubmitMulti:
-		p.fields(c)
-	case *SubmitMultiResp:
-		p.fields(c)
-	case *CancelSM:
-		p.fields(c)
-	case *CancelSMResp:
-		p.fields(c)
-	case *ReplaceSM:
-		p.fields(c)
-	case *ReplaceSMResp:
-		p.fields(c)
-	case *Outbind:
-		p.fields(c)
-	case *AlertNotification:
-		p.fields(c)
-	case *BroadcastSM:
-		p.fields(c)
-	case *BroadcastSMResp:
-		p.fields(c)
-	case *QueryBroadcastSM:
-		p.fields(c)
-	case *QueryBroadcastSMResp:
-		p.fields(c)
-	case *CancelBroadcastSM:
-		p.fields(c)
-	case *CancelBroadcastSMResp:
-		p.fields(c)
-	case *ParamRetrieve:
-		p.fields(c)
-	case *ParamRetrieveResp:
-		p.fields(c)
-	case *QueryLastMsgs:
-		p.fields(c)
-	case *QueryLastMsgsResp:
-		p.fields(c)
-	case *QueryMsgDetails:
-		p.fields(c)
-	case *QueryMsgDetailsResp:
-		p.fields(c)
-	default:
-		return false
-	}
-	return true
 }
