@@ -18,8 +18,12 @@ func (r *configReader) validateProfile(p *Profile) {
 		path string
 		AddressProfile
 	}{
-		{"source", p.Source}, {"short_code", p.ShortCode}, {"toll_free", p.TollFree}, {"alphanumeric", p.Alphanumeric},
-		{"destination", p.Destination}, {"address_range", AddressProfile{p.AddressRange.TON, p.AddressRange.NPI}},
+		{"source", p.Source},
+		{"short_code", p.ShortCode},
+		{"toll_free", p.TollFree},
+		{"alphanumeric", p.Alphanumeric},
+		{"destination", p.Destination},
+		{"address_range", AddressProfile{p.AddressRange.TON, p.AddressRange.NPI}},
 	} {
 		r.between(a.path+".ton", a.TON, 0, 6)
 		r.between(a.path+".npi", a.NPI, 0, 18)

@@ -305,20 +305,24 @@ func TestTheProfileSaysWhatStandsBesideTheText(t *testing.T) {
 func TestParametersOfAllKindsGoAlong(t *testing.T) {
 	p := profileOf(t, func(s *Settings) {
 		s.TLVs = []TLV{
-			{Tag: 0x1401, Name: "campaign_id", Required: true}, {Tag: 0x1402, Name: "entity", Type: "cstring"}, {Tag: 0x1403, Type: "uint8", Value: "7"},
-			{Tag: 0x1404, Name: "n", Type: "uint16", Value: "0x1234"}, {Tag: 0x1405, Type: "uint32", Value: "1"}, {Tag: 0x1406, Type: "hex", Value: "beef"},
+			{Tag: 0x1401, Name: "campaign_id", Required: true},
+			{Tag: 0x1402, Name: "entity", Type: "cstring"},
+			{Tag: 0x1403, Type: "uint8", Value: "7"},
+			{Tag: 0x1404, Name: "n", Type: "uint16", Value: "0x1234"},
+			{Tag: 0x1405, Type: "uint32", Value: "1"},
+			{Tag: 0x1406, Type: "hex", Value: "beef"},
 		}
 	})
 	if diff := cmp.Diff([]string{"campaign_id", "entity", "n"}, p.TLVNames()); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := p.WithSenders(map[phoneOf]Sender{17735550100: {}}); err == nil || !strings.Contains(err.Error(), "wants a value for campaign_id") {
+	if _, err := p.WithSenders(map[message.Phone]Sender{17735550100: {}}); err == nil || !strings.Contains(err.Error(), "wants a value for campaign_id") {
 		t.Error(err)
 	}
-	if _, err := p.WithSenders(map[phoneOf]Sender{17735550100: {Values: map[string]string{"campaign_id": "C", "n": "70000"}}}); err == nil || !strings.Contains(err.Error(), "n:") {
+	if _, err := p.WithSenders(map[message.Phone]Sender{17735550100: {Values: map[string]string{"campaign_id": "C", "n": "70000"}}}); err == nil || !strings.Contains(err.Error(), "n:") {
 		t.Error(err)
 	}
-	p, err := p.WithSenders(map[phoneOf]Sender{17735550100: {Values: map[string]string{"campaign_id": "C123", "n": "5"}}})
+	p, err := p.WithSenders(map[message.Phone]Sender{17735550100: {Values: map[string]string{"campaign_id": "C123", "n": "5"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -402,6 +406,3 @@ func TestVendorParametersOfInboundTextsAreKept(t *testing.T) {
 		}
 	})
 }
-
-// phoneOf keeps the tables above short.
-type phoneOf = message.Phone

@@ -42,8 +42,7 @@ type cutter struct {
 	octets  []byte
 	pieces  []piece
 
-	whole  []byte // the text in GSM 03.38 or UCS-2
-	packed []byte
+	whole []byte // the text in GSM 03.38 or UCS-2
 }
 
 // cut fills pieces. The reference is of 16 bits; udh8 uses the lower ones.

@@ -19,7 +19,6 @@ const rememberMost = 1 << 14
 // explain. Asking the plan costs some 15 µs, so what it said is remembered.
 type numberingPlan struct {
 	region, country, trunk string
-	exact                  bool // every national number carries the trunk prefix
 
 	mu    sync.Mutex
 	known map[string]message.Phone

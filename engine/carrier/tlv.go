@@ -89,7 +89,7 @@ func (p *Profile) appendTLVs(b []byte, s *Sender) ([]byte, error) {
 
 // appendValue appends what a word of the configuration means as a value.
 func appendValue(b []byte, kind, value string) ([]byte, error) {
-	bits := 0
+	var bits int
 	switch kind {
 	case "", "text":
 		return append(b, value...), nil
