@@ -118,6 +118,12 @@ func (c *codings) decode(dataCoding byte, b []byte, skip int) string {
 	return text.Decode(dataCoding, b)
 }
 
+// packed tells whether parts in this data_coding each fill their last octet, so
+// that their octets can't be put together.
+func (c *codings) packed(dataCoding byte) bool {
+	return c.inbound != nil && c.inbound[dataCoding] == gsm7Packed
+}
+
 // looksUCS2 tells whether octets that are said to be GSM 03.38 can hardly be
 // anything but UTF-16: some carriers turn a text that needs it into UCS-2 and
 // leave data_coding at 0. In GSM 03.38 the upper octet of each unit would be one
@@ -201,7 +207,7 @@ func neitherGSM7NorLatin1(b []byte) bool {
 // septet to a boundary of septets.
 func pack(dst, septets []byte, header int) []byte {
 	bit := 0
-	if header > 0 {
+	if header > 0 && len(septets) > 0 {
 		bit = (7 - header*8%7) % 7
 		if bit > 0 {
 			dst = append(dst, 0)
