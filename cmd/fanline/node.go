@@ -294,9 +294,13 @@ func (n *node) produceJobs(ctx context.Context, entries []audience.Entry) error 
 	return n.logs.produce(ctx, out)
 }
 
-// decodeText reads an inbound text for the conversation.
-func (n *node) decodeText(pdu []byte) (string, conversation.Part, error) {
-	text, part, err := n.carriers.profiles.Text("", pdu)
+// decodeText reads an inbound text, or consecutive parts of one, for the
+// conversation.
+func (n *node) decodeText(carrier string, pdus ...[]byte) (string, conversation.Part, error) {
+	text, part, err := n.carriers.profiles.Text(carrier, pdus[0])
+	if err == nil && len(pdus) > 1 {
+		text, err = n.carriers.profiles.JoinedText(carrier, pdus...)
+	}
 	return text, conversation.Part{Ref: part.Reference, Seq: part.Part, Total: part.Parts}, err
 }
 
@@ -313,6 +317,7 @@ func (n *node) parts() []part {
 		part{"carriers", n.carriers.run},
 		part{"engine", n.engines.run},
 		part{"conversation", simple(n.runConversation)},
+		part{"long texts", simple(n.desk.Run)},
 		part{"planner", simple(n.planner.Run)},
 	)
 	if n.lookups != nil {

@@ -13,12 +13,14 @@ import (
 	"fanline/pipeline/record"
 )
 
-// Decode reads the PDU of an inbound record: its text, and which part of a
-// longer message it is. Cmd hands it in, since only it may know SMPP.
-type Decode func(pdu []byte) (text string, part Part, err error)
+// Decode reads the PDU of an inbound record as its carrier writes texts: the
+// text, and which part of a longer one it is. Of several PDUs, consecutive parts
+// of one text, it reads the text that they make up together, and the part is the
+// first one's. Cmd hands it in, since only it may know SMPP.
+type Decode func(carrier string, pdus ...[]byte) (text string, part Part, err error)
 
 // Part is the place of an inbound text in a longer one. Total is 0 or 1 for a
-// whole message. Parts are not put together yet: each is read by itself.
+// whole message.
 type Part struct {
 	Ref        uint16
 	Seq, Total uint8 // Seq counts from 1
@@ -110,7 +112,7 @@ func (d *Desk) Handle(ctx context.Context, partition int32, records []Record) er
 		return err
 	}
 	return d.store.InTx(ctx, func(tx *community.Tx) error {
-		next, err := tx.Consumed(ctx, record.TopicInbound, partition)
+		next, err := tx.HoldConsumed(ctx, record.TopicInbound, partition)
 		if err != nil {
 			return fmt.Errorf("inbound: %w", err)
 		}
@@ -191,13 +193,12 @@ func (d *Desk) take(ctx context.Context, tx *community.Tx, senders map[message.P
 		log.Warn("inbound text of no person passed over", "short_code", in.Number, "sender", in.Phone)
 		return nil
 	}
-	text, _, err := d.decode(in.PDU)
+	text, part, err := d.decode(in.Carrier, in.PDU)
 	if err != nil {
 		log.Warn("inbound text passed over", "carrier", in.Carrier, "err", err)
 		return nil
 	}
-	// PostgreSQL takes no NUL; what is no text must not be read for ever.
-	text = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", ""))
+	text = clean(text)
 	who, active := senders[in.Number]
 	t := &inbound{Inbound: in, partition: partition, offset: r.Offset, text: text, who: who}
 	found, err := tx.FindMember(ctx, in.Number, in.Phone)
@@ -208,10 +209,34 @@ func (d *Desk) take(ctx context.Context, tx *community.Tx, senders map[message.P
 	if err != nil {
 		return err
 	}
-	if err := d.act(ctx, tx, t, found, active); err != nil || !who.choice {
+	if err := d.read(ctx, tx, t, part, found, active); err != nil || !who.choice {
 		return err
 	}
 	return tx.SawCarrier(ctx, found, t.Phone, t.Carrier, t.at())
+}
+
+// read acts on a text once it is whole. STOP counts in each part too: the
+// engines have acted on it already.
+func (d *Desk) read(ctx context.Context, tx *community.Tx, t *inbound, part Part, found community.Membership, active bool) error {
+	if part.Total > 1 {
+		stops := Classify(t.text) == Stop
+		if stops {
+			if err := d.stop(ctx, tx, t, active); err != nil {
+				return err
+			}
+		}
+		ready, err := d.part(ctx, tx, t, part, active)
+		if err != nil || !ready {
+			return err
+		}
+		if stops { // Whoever it is stands differently now.
+			if found, err = tx.FindMember(ctx, t.Number, t.Phone); err != nil {
+				return err
+			}
+		}
+	}
+	t.text = strings.TrimSpace(t.text)
+	return d.act(ctx, tx, t, found, active)
 }
 
 // act does what a text asks for.

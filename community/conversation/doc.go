@@ -4,6 +4,10 @@
 // writes and reads the signed links to the join form, and holds every text
 // that people get without a leader having typed it (texts.tmpl).
 //
+// A text that comes in several parts is read when all are there, in whatever
+// order they came; until then they wait in the store. What has waited for half
+// an hour is shown as it is, with a note where a part is missing.
+//
 // It refuses to know Kafka, SMPP and HTTP: records come in as bytes with their
 // offsets, PDUs are read by a function that cmd hands in, and what people are
 // sent goes into the store's outbox, in the transaction of what it answers.

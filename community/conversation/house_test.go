@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -52,12 +53,29 @@ func newHouse(t testing.TB) *house {
 
 var errNoText = errors.New("no text in it")
 
-// decodeText stands for the codec: the tests' PDUs are their text.
-func decodeText(pdu []byte) (string, Part, error) {
-	if string(pdu) == "broken" {
-		return "", Part{}, errNoText
+// decodeText stands for the codec: the tests' PDUs are their text. One of a part
+// begins with "reference/part/parts|", and what is behind "#" is no text.
+func decodeText(_ string, pdus ...[]byte) (string, Part, error) {
+	text, first := "", Part{Seq: 1, Total: 1}
+	for i, pdu := range pdus {
+		p := Part{Seq: 1, Total: 1}
+		body := string(pdu)
+		if body == "broken" {
+			return "", Part{}, errNoText
+		}
+		if head, rest, ok := strings.Cut(body, "|"); ok {
+			if _, err := fmt.Sscanf(head, "%d/%d/%d", &p.Ref, &p.Seq, &p.Total); err != nil {
+				return "", Part{}, err
+			}
+			body = rest
+		}
+		body, _, _ = strings.Cut(body, "#")
+		text += body
+		if i == 0 {
+			first = p
+		}
 	}
-	return string(pdu), Part{Seq: 1, Total: 1}, nil
+	return text, first, nil
 }
 
 // record makes the next inbound record of a phone.

@@ -277,3 +277,12 @@ func (ps Profiles) Text(carrier string, pdu []byte) (string, Part, error) {
 	}
 	return p.Text(pdu)
 }
+
+// JoinedText is Profile.JoinedText of a carrier.
+func (ps Profiles) JoinedText(carrier string, pdus ...[]byte) (string, error) {
+	p := ps.get(carrier)
+	if p == nil {
+		p = &Profile{}
+	}
+	return p.JoinedText(pdus...)
+}

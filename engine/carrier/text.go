@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"fanline/engine/message"
 	"fanline/smpp"
@@ -23,42 +25,82 @@ var errNotText = errors.New("carrier: neither deliver_sm nor data_sm")
 // message_payload, and which part of a longer one it is by its user data header
 // (3GPP TS 23.040 §9.2.3.24) or SAR parameters (SMPP 3.4 §5.3.2.22).
 func (p *Profile) Text(pdu []byte) (string, Part, error) {
+	b, err := textBodyOf(pdu)
+	if err != nil {
+		return "", b.part, err
+	}
+	return p.codings.decode(b.dataCoding, b.octets, b.header), b.part, nil
+}
+
+// JoinedText reads consecutive parts of one longer text together: a character
+// may lie across their border, as half a surrogate pair or an escape of GSM
+// 03.38 at the end of a part does.
+func (p *Profile) JoinedText(pdus ...[]byte) (string, error) {
+	var joined strings.Builder
+	var run textBody // parts so far that read as one
+	for i, pdu := range pdus {
+		b, err := textBodyOf(pdu)
+		if err != nil {
+			return "", err
+		}
+		if i == 0 || b.dataCoding == run.dataCoding && !p.codings.packed(b.dataCoding) {
+			run.octets = append(slices.Clip(run.octets), b.octets...)
+			run.dataCoding, run.header = b.dataCoding, b.header
+			continue
+		}
+		joined.WriteString(p.codings.decode(run.dataCoding, run.octets, run.header))
+		run = b
+	}
+	joined.WriteString(p.codings.decode(run.dataCoding, run.octets, run.header))
+	return joined.String(), nil
+}
+
+// textBody is what an inbound PDU says of its text.
+type textBody struct {
+	octets     []byte // without its user data header
+	header     int    // octets of that
+	dataCoding byte
+	part       Part
+}
+
+// textBodyOf reads a whole deliver_sm or data_sm.
+func textBodyOf(pdu []byte) (b textBody, err error) {
 	whole := Part{Part: 1, Parts: 1}
-	var data []byte
+	b.part = whole
 	var options smpp.Options
-	var esmClass, dataCoding byte
+	var esmClass byte
 	switch commandOf(pdu) {
 	case smpp.DeliverSMID:
 		var d smpp.DeliverSM
 		if _, err := smpp.DecodeInto(pdu, &d); err != nil {
-			return "", whole, fmt.Errorf("carrier: inbound text: %w", err)
+			return b, fmt.Errorf("carrier: inbound text: %w", err)
 		}
-		data, options, esmClass, dataCoding = d.ShortMessage, d.Options, d.ESMClass, d.DataCoding
+		b.octets, options, esmClass, b.dataCoding = d.ShortMessage, d.Options, d.ESMClass, d.DataCoding
 	case smpp.DataSMID:
 		var d smpp.DataSM
 		if _, err := smpp.DecodeInto(pdu, &d); err != nil {
-			return "", whole, fmt.Errorf("carrier: inbound text: %w", err)
+			return b, fmt.Errorf("carrier: inbound text: %w", err)
 		}
-		options, esmClass, dataCoding = d.Options, d.ESMClass, d.DataCoding
+		options, esmClass, b.dataCoding = d.Options, d.ESMClass, d.DataCoding
 	default:
-		return "", whole, errNotText
+		return b, errNotText
 	}
-	if len(data) == 0 {
-		data, _ = options.Get(smpp.TagMessagePayload)
+	if len(b.octets) == 0 {
+		b.octets, _ = options.Get(smpp.TagMessagePayload)
 	}
-	part, ok, header := whole, false, 0
+	ok := false
 	if esmClass&smpp.ESMUDHI != 0 {
-		all := len(data)
-		part, data, ok = udhPart(data)
-		header = all - len(data)
+		all := len(b.octets)
+		b.part, b.octets, ok = udhPart(b.octets)
+		b.header = all - len(b.octets)
 	}
 	if !ok {
-		part, ok = sarPart(options)
+		b.part, ok = sarPart(options)
 	}
 	if !ok {
-		part = whole
+		b.part = whole
 	}
-	return p.codings.decode(dataCoding, data, header), part, nil
+	return b, nil
 }
 
 // udhPart takes the user data header off. One that is longer than the text is
