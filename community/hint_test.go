@@ -284,6 +284,19 @@ func TestASingleTextCarriesHintAndPolicy(t *testing.T) {
 		if got := job.Single; got.Hint != (record.Hint{Name: "tmo", Source: message.EvidenceImport}) || got.Retry != policy {
 			t.Errorf("%+v", got)
 		}
+		err = s.InTx(t.Context(), func(tx *Tx) error {
+			_, err := tx.Send(t.Context(), record.Single{Number: ours, Phone: ann, Class: message.ClassStop, Text: "You are out."})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, err = s.OutboxNext(t.Context(), 100); err != nil {
+			t.Fatal(err)
+		}
+		if job, err = record.DecodeJob(rows[len(rows)-1].Value); err != nil || job.Single.Retry != (Retry{}) {
+			t.Errorf("a confirmation of STOP: %+v, %v", job.Single, err)
+		}
 	})
 }
 

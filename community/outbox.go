@@ -102,7 +102,8 @@ func (tx *Tx) Send(ctx context.Context, m record.Single) (message.ID, error) {
 			m.Hint = tx.s.HintFor(found)
 		}
 	}
-	if m.Retry == (record.Retry{}) {
+	// Who has stopped gets one confirmation, never perhaps two.
+	if m.Retry == (record.Retry{}) && m.Class != message.ClassStop {
 		err := tx.row(ctx, `SELECT retry_routes, retry_on FROM numbers WHERE number = $1`, int64(m.Number)).Scan(&m.Retry.Routes, &m.Retry.On)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return m.ID, fmt.Errorf("sending: %w", err)
