@@ -226,15 +226,3 @@ func (a *account) drop(c *conn) {
 	defer a.mu.Unlock()
 	a.receivers = slices.DeleteFunc(a.receivers, func(r *conn) bool { return r == c })
 }
-
-// owes says whether a receipt of a message is still to come. It looks everywhere: query_sm is rare.
-func (a *account) owes(id uint64) bool {
-	a.mu.Lock()
-	receivers := slices.Clone(a.receivers)
-	found := slices.ContainsFunc(a.parked, func(d delivery) bool { return d.id == id })
-	a.mu.Unlock()
-	for _, c := range receivers {
-		found = found || c.box.holds(id)
-	}
-	return found
-}

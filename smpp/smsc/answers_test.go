@@ -222,7 +222,7 @@ func TestLateAnswersAreOvertaken(t *testing.T) {
 }
 
 func TestSeveralAnswersComeInOneSegment(t *testing.T) {
-	r := start(t, "latency: {min: 30ms, max: 30ms}\n"[:0])
+	r := start(t, "")
 	c := r.bind(smpp.BindTransmitterID)
 	var b []byte
 	for i := range 20 {

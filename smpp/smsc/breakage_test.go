@@ -298,6 +298,8 @@ func TestAFaultThatIsOffWaits(t *testing.T) {
 // TestEveryWrongScenarioIsRefusedWithItsPlace has a row for each kind of mistake.
 func TestEveryWrongScenarioIsRefusedWithItsPlace(t *testing.T) {
 	for yaml, want := range map[string]string{
+		"latency: {max: 1s, mxa: 2s}\n":                            "[1:20]",
+		"receipts:\n  delay: {min: 2s, max: later}\n":              "[2:25]",
 		"version: \"4.0\"\n":                                       "version",
 		"on_unbind: maybe\n":                                       "on_unbind",
 		"errors: [{status: ESME_ROK}]\n":                           "errors[0]: status",

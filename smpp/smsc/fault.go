@@ -197,7 +197,7 @@ func (c *conn) happen(f *fault) bool {
 func (c *conn) endure(f *fault) {
 	until := int64(1<<63 - 1)
 	if f.lasts > 0 {
-		until = int64(c.s.now().ns) + int64(f.lasts)
+		until = c.s.now().ns + int64(f.lasts)
 	}
 	switch f.kind {
 	case faultPieces:

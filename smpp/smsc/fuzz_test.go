@@ -17,18 +17,25 @@ func FuzzTake(f *testing.F) {
 	sm.Options = sm.Options.Append(TagKey, []byte("b1.2")).Append(smpp.TagSarMsgRefNum, []byte{0, 1}).Append(smpp.TagSarTotalSegments, []byte{2}).Append(smpp.TagSarSegmentSeqnum, []byte{2})
 	long := submitTo("0049", "\x05\x00\x03\x01\x02\x01text")
 	long.ESMClass = smpp.ESMUDHI
+	replacing := submitTo("13125550001", "hello")
+	replacing.ReplaceIfPresent, replacing.ScheduleDeliveryTime, replacing.ValidityPeriod, replacing.ServiceType = 1, "000000000100000R", "000001000000000R", "WAP"
+	replacing.Options = replacing.Options.Append(smpp.TagSetDpf, []byte{1})
 	for _, p := range []smpp.PDU{
-		sm, long, &smpp.DataSM{}, &smpp.QuerySM{MessageID: "7"}, &smpp.Unbind{}, &smpp.EnquireLink{}, &smpp.DeliverSMResp{},
+		sm, long, replacing, &smpp.DataSM{}, &smpp.QuerySM{MessageID: "7"}, &smpp.CancelSM{MessageID: "7"}, &smpp.CancelSM{Source: sm.Source, Destination: sm.Destination},
+		&smpp.ReplaceSM{MessageID: "7", ShortMessage: []byte("new")}, &smpp.SubmitMulti{Source: sm.Source, Destinations: []smpp.Destination{{Address: sm.Destination}, {List: "x"}}},
+		&smpp.AlertNotification{}, &smpp.Outbind{SystemID: "x"}, &smpp.Unbind{}, &smpp.EnquireLink{}, &smpp.DeliverSMResp{},
 		&smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "acme", Password: "secret"}, &smpp.GenericNack{},
 	} {
 		b, err := smpp.Append(nil, 0, 1, p)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b, true)
-		f.Add(append(b, b...), false)
+		f.Add(b, byte(smpp.Version34))
+		f.Add(append(b, b...), byte(0))
+		f.Add(b, byte(smpp.Version50))
+		f.Add(b, byte(smpp.Version33))
 	}
-	f.Fuzz(func(t *testing.T, b []byte, bound bool) {
+	f.Fuzz(func(t *testing.T, b []byte, version byte) {
 		o := Options{Accounts: testAccounts(), Scenario: quick(), LogDir: t.TempDir()}
 		s, err := prepare(&o)
 		if err != nil {
@@ -39,8 +46,8 @@ func FuzzTake(f *testing.F) {
 		defer ours.Close()
 		c := newConn(s, ours)
 		c.at = s.now()
-		if bound {
-			pdu, err := smpp.Append(nil, 0, 1, &smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "acme", Password: "secret"})
+		if version != 0 {
+			pdu, err := smpp.Append(nil, 0, 1, &smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "acme", Password: "secret", InterfaceVersion: version})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -360,6 +360,7 @@ func FuzzReadLog(f *testing.F) {
 	f.Add(content)
 	f.Add(content[:ends[1]+5])
 	f.Add([]byte(segmentMagic))
+	f.Add(bytes.Clone(rareBlock().seal()[blockHeaderLen:]))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "00000001"+segmentSuffix)

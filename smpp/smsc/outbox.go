@@ -310,23 +310,3 @@ func (b *outbox) withdraw(match func(*delivery) bool) (out []delivery) {
 	}
 	return out
 }
-
-// holds says whether a delivery of a message waits here.
-func (b *outbox) holds(id uint64) (found bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	match := func(d *delivery) bool {
-		found = found || d.id == id && d.flags&(deliverText|deliverDead) == 0
-		return !found
-	}
-	for i := range b.window {
-		if b.window[i].seq != 0 {
-			match(&b.window[i].d)
-		}
-	}
-	b.due.each(match)
-	if b.receipts != nil {
-		b.receipts.each(match)
-	}
-	return found
-}

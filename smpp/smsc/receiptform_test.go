@@ -159,14 +159,14 @@ func TestAnIntermediateReceiptComesBeforeTheLastWord(t *testing.T) {
 			sm := submitTo("13125550001", "hello")
 			sm.RegisteredDelivery = tt.registered
 			_, id := c.submit(sm)
-			first, g := c.receiptPDU(), got{}
+			first := c.receiptPDU()
 			if first.esm != smpp.ESMIntermediateReceipt || !strings.HasPrefix(first.text, "id:"+id) {
 				t.Errorf("first %+v, want an intermediate one", first)
 			}
 			if want := map[bool]string{true: "BUFFRED", false: "ENROUTE"}[name == "as BUFFRED"]; !strings.Contains(first.text, "stat:"+want) {
 				t.Errorf("first %q, want %s", first.text, want)
 			}
-			if g = c.receiptPDU(); g.esm != smpp.ESMReceipt || !strings.Contains(g.text, "stat:DELIVRD") {
+			if g := c.receiptPDU(); g.esm != smpp.ESMReceipt || !strings.Contains(g.text, "stat:DELIVRD") {
 				t.Errorf("then %+v, want the last word", g)
 			}
 			c.nc.Close()

@@ -119,6 +119,17 @@ type Distribution struct {
 	Max Duration  `yaml:"max"`
 }
 
+// UnmarshalYAML reads a span for itself: nothing of the one that held before stays.
+func (d *Distribution) UnmarshalYAML(unmarshal func(any) error) error {
+	type keys Distribution
+	var k keys
+	if err := unmarshal(&k); err != nil {
+		return err
+	}
+	*d = Distribution(k)
+	return nil
+}
+
 // DefaultScenario is a carrier in good order: answers within 20 ms, receipts within seconds.
 func DefaultScenario() Scenario {
 	return Scenario{

@@ -75,27 +75,6 @@ func (w *window) active(ns, micros int64) bool {
 	return w.length == 0 || ns < w.length
 }
 
-// change is in how long the window opens or closes next, at least a millisecond and at most a second: whoever waits for
-// it looks again then.
-func (w *window) change(ns int64) time.Duration {
-	next := int64(time.Second)
-	consider := func(at int64) {
-		if at > ns {
-			next = min(next, at-ns)
-		}
-	}
-	consider(w.after)
-	if w.length > 0 {
-		base := w.after
-		if w.every > 0 && ns > w.after {
-			base += (ns - w.after) / w.every * w.every
-			consider(base + w.every)
-		}
-		consider(base + w.length)
-	}
-	return time.Duration(max(next, int64(time.Millisecond)))
-}
-
 // counter picks by number: not the first skip, then every nth, count of them at most. It is shared by all connections.
 type counter struct {
 	skip, nth, count int64
