@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -103,6 +104,7 @@ func (c *carrierNode) engineStates() map[string]engine.CarrierState {
 // Carriers is part of api.CarrierControl.
 func (c *carrierNode) Carriers() []api.Carrier {
 	engines := c.engineStates()
+	breakers := c.n.engine.Breakers() // Before the engine has told of its carriers for the first time.
 	alarms := c.n.engine.Alarms()
 	receipts := map[string]*api.CarrierReceipts{}
 	for _, r := range c.n.engine.Receipts() {
@@ -119,7 +121,7 @@ func (c *carrierNode) Carriers() []api.Carrier {
 		one := api.Carrier{
 			Name: s.Name, Profile: config.Profile, Admin: string(s.Admin), AdminSince: s.Since, Bind: config.Bind,
 			Binds: len(s.Binds), Bound: s.Up, Sending: s.Sending, LimitPerSecond: config.LimitPerSecond,
-			Breaker: e.Breaker, Healthy: e.Healthy, Congestion: congestionOf(e), Receipts: receipts[s.Name], Alarms: alarmsOf(s, alarms),
+			Breaker: cmp.Or(e.Breaker, breakers[s.Name]), Healthy: e.Healthy, Congestion: congestionOf(e), Receipts: receipts[s.Name], Alarms: alarmsOf(s, alarms),
 		}
 		if e.Limit > 0 {
 			one.LimitPerSecond = e.Limit

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +30,10 @@ func simulate(t *testing.T, account smsc.Account, scenario string) simulated {
 	s := simulated{ca: filepath.Join(dir, "ca.pem"), log: filepath.Join(dir, "log")}
 	key := filepath.Join(dir, "key.pem")
 	writeCertificate(t, s.ca, key)
-	parsed, err := smsc.ParseScenario("scenario", []byte("latency: {min: 1ms, max: 3ms}\n"+scenario))
+	if !strings.Contains(scenario, "latency:") {
+		scenario = "latency: {min: 1ms, max: 3ms}\n" + scenario
+	}
+	parsed, err := smsc.ParseScenario("scenario", []byte(scenario))
 	if err != nil {
 		t.Fatal(err)
 	}
