@@ -383,7 +383,9 @@ func (s *Session) other(h smpp.Header, pdu []byte, at time.Time, now int64) {
 		}
 		s.mu.Unlock()
 	case h.ID == smpp.AlertNotificationID:
-		if s.alerted != nil {
+		if s.alerted == nil {
+			s.count(func(st *Stats) { st.Alerts++ })
+		} else {
 			s.in.alerts++
 			s.note(Delivery{PDU: pdu, Command: h.ID, Sequence: h.Sequence, At: at}, now)
 		}
