@@ -18,11 +18,11 @@ func returnCases() []testCase {
 		},
 		{
 			id: "X-02", needs: needStrict, name: "Leaving in order", section: "§4.2", purpose: "Who says goodbye leaves nothing behind.",
-			steps:    []string{"Send unbind and wait for unbind_resp.", "Close, and bind again at once."},
-			expected: "unbind_resp with ESME_ROK; the next bind is accepted at first try.", run: leaveInOrder,
+			steps:    []string{"Send unbind and wait for unbind_resp.", "Close, and bind again at once; if need be once more half a second later."},
+			expected: "unbind_resp with ESME_ROK; the next bind is accepted at the second try at the latest.", run: leaveInOrder,
 		},
 		{
-			id: "X-03", name: "Receipts that were due while nobody was there", section: "§2.10", needs: needSubmit | needReceive | needStrict, purpose: "What happens to texts meanwhile must not be lost.",
+			id: "X-03", name: "Receipts that were due while nobody was there", section: "§2.10", needs: needSubmit | needReceive, purpose: "What happens to texts meanwhile must not be lost.",
 			steps:    []string{"Submit a text with registered_delivery 1, and break the connection when it is accepted.", "Stay away for two seconds, and bind again.", "Wait for the receipt."},
 			expected: "The receipt comes after the bind.", run: whileAway,
 		},
@@ -60,6 +60,7 @@ func (r *runner) rebind(ctx context.Context) (l *link, took time.Duration, refus
 func comeBack(ctx context.Context, r *runner) finding {
 	return r.bound(ctx, func(l *link) finding {
 		l.cut()
+		r.left = time.Now()
 		r.saw("the connection was closed without unbind")
 		_, took, refusals, err := r.rebind(ctx)
 		if len(refusals) > 0 {
@@ -83,12 +84,18 @@ func leaveInOrder(ctx context.Context, r *runner) finding {
 			return fail("the connection was closed without unbind_resp")
 		}
 		r.saw("unbind_resp came")
-		begun := time.Now()
-		if _, err := r.ready(ctx); err != nil {
-			r.saw("bind: %s", reasonOf(err))
-			return fail("the next bind was not accepted at first try: %s", reasonOf(err))
+		_, took, refusals, err := r.rebind(ctx)
+		tried := 0
+		for _, n := range refusals {
+			tried += n
 		}
-		r.saw("bound again within %s", shown(time.Since(begun)))
+		if tried > 0 {
+			r.saw("until then: %s", listed(refusals))
+		}
+		if err != nil || tried > 1 {
+			return fail("the next bind was refused %d times", tried)
+		}
+		r.saw("bound again within %s", shown(took))
 		return pass()
 	})
 }
@@ -110,6 +117,7 @@ func whileAway(ctx context.Context, r *runner) finding {
 				l.cut()
 			}
 		}
+		r.left = time.Now()
 		if bad := r.accepted(sents); bad != "" {
 			return fail("%s", bad)
 		}
