@@ -68,6 +68,9 @@ func (r *configReader) profileOf(path string, c *CarrierConfig) {
 			r.problem(path+"."+limit.key, "%d found, at most %d expected: profile %s says that the carrier grants no more", limit.found, limit.most, c.Profile)
 		}
 	}
+	if p.InterfaceVersion == "3.3" && c.Bind == "transceiver" {
+		r.problem(path+".bind", "transceiver, which SMPP 3.3 of profile %s doesn't know: pair does the same", c.Profile)
+	}
 	c.EnquireLink = cmp.Or(c.EnquireLink, p.EnquireLink)
 	c.ReconnectMin = cmp.Or(c.ReconnectMin, p.ReconnectMin)
 	c.ReconnectMax = max(c.ReconnectMax, c.ReconnectMin)

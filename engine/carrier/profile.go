@@ -1,6 +1,7 @@
 package carrier
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -122,6 +123,9 @@ func NewProfile(s Settings) (*Profile, error) {
 	case !choose(&p.period, s.Validity, map[string]periodForm{"": relative, "relative": relative, "absolute": absolute, "none": noPeriod}):
 		return nil, p.problem("validity.form", s.Validity)
 	}
+	if byte(s.InterfaceVersion) == smpp.Version33 && (s.KeyTLV != 0 || len(s.TLVs) > 0 || p.long == sar || p.long == payload) {
+		return nil, &SettingError{Profile: s.Name, Key: "interface_version", Value: "3.3", Err: errNoTLVs}
+	}
 	for _, read := range []func(Settings) error{p.readAddresses, p.readCodings, p.readTLVs} {
 		if err := read(s); err != nil {
 			return nil, err
@@ -169,6 +173,9 @@ func (p *Profile) overrides(s Settings) error {
 	}
 	return nil
 }
+
+// errNoTLVs says why a profile of SMPP 3.3 cannot ask for them.
+var errNoTLVs = errors.New("it knows no optional parameters: leave out key_tlv and tlvs, and let long_text be udh8 or udh16")
 
 // SettingError is a word of a profile that makes no sense.
 type SettingError struct {
