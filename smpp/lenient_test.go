@@ -28,19 +28,22 @@ func wire(t testing.TB, id CommandID, status Status, body string) []byte {
 // deliverHead is a deliver_sm up to and without sm_length.
 const deliverHead = "00 01 01 3100 01 01 3200 00 00 00 00 00 00 00 00 00"
 
-func TestTheSinsOfCarriersAreForgiven(t *testing.T) {
+// A sin is a PDU that the specification does not know, and what is made of it.
+type sin struct {
+	name, body string
+	id         CommandID
+	status     Status
+	want       PDU
+	warning    string // what the trace says of it; empty where nothing is wrong
+}
+
+func sins() []sin {
 	deliver := func(text string, options Options) *DeliverSM {
 		return &DeliverSM{Source: Address{1, 1, "1"}, Destination: Address{1, 1, "2"}, ShortMessage: []byte(text), Options: options}
 	}
 	state := Options(nil).Append(TagMessageState, []byte{2})
 	info := Options(nil).Append(TagAdditionalStatusInfoText, []byte("ab\x00"))
-	for _, tc := range []struct {
-		name, body string
-		id         CommandID
-		status     Status
-		want       PDU
-		warning    string // what the trace says of it; empty where nothing is wrong
-	}{
+	return []sin{
 		// Bodies of responses (SMPP 3.4 §4.4.2).
 		{"a failed submit_sm_resp without a body", "", SubmitSMRespID, StatusThrottled, &SubmitSMResp{}, ""},
 		{"a good submit_sm_resp without a body", "", SubmitSMRespID, StatusOK, &SubmitSMResp{}, "ends before message_id"},
@@ -130,7 +133,11 @@ func TestTheSinsOfCarriersAreForgiven(t *testing.T) {
 			"network_error_code as digits", deliverHead + "02 6869 0423 0003 303334", DeliverSMID, 0,
 			deliver("hi", Options(nil).Append(TagNetworkErrorCode, []byte("034"))), "network_error_code is digits",
 		},
-	} {
+	}
+}
+
+func TestTheSinsOfCarriersAreForgiven(t *testing.T) {
+	for _, tc := range sins() {
 		t.Run(tc.name, func(t *testing.T) {
 			pdu := wire(t, tc.id, tc.status, tc.body)
 			_, got, err := Decode(pdu)

@@ -16,9 +16,15 @@ func ucs2(s string) []byte {
 	return b
 }
 
-// Each case is a receipt as some carrier sends it, on the wire as a deliver_sm
-// or a data_sm, and what is to be understood.
-func TestReceiptsOfTheField(t *testing.T) {
+// A receiptForm is a receipt as some carrier sends it, and what is to be
+// understood.
+type receiptForm struct {
+	name string
+	pdu  DeliverSM
+	want Receipt
+}
+
+func receiptForms() []receiptForm {
 	const std = "id:a1 sub:001 dlvrd:001 submit date:2601151200 done date:2601151201 stat:DELIVRD err:000 text:Hey"
 	want := Receipt{ID: "a1", Stat: "DELIVRD", Err: "000", Text: "Hey", Sub: 1, Dlvrd: 1, SubmitDate: "2601151200", DoneDate: "2601151201", State: StateDelivered}
 	with := func(f func(*Receipt)) Receipt { r := want; f(&r); return r }
@@ -28,12 +34,7 @@ func TestReceiptsOfTheField(t *testing.T) {
 	id64 := strings.Repeat("0123456789abcdef", 4)
 	text := func(s string) DeliverSM { return DeliverSM{ESMClass: ESMReceipt, ShortMessage: []byte(s)} }
 	tlvID := Options(nil).AppendText(TagReceiptedMessageID, "A1")
-	type form struct {
-		name string
-		pdu  DeliverSM
-		want Receipt
-	}
-	cases := []form{
+	cases := []receiptForm{
 		{"the specification's own", text(std), want},
 		{"sub and dlvrd missing", text(strings.Replace(std, "sub:001 dlvrd:001 ", "", 1)), with(func(r *Receipt) { r.Sub, r.Dlvrd = 0, 0 })},
 		{"text missing", text(strings.TrimSuffix(std, " text:Hey")), with(func(r *Receipt) { r.Text = "" })},
@@ -73,32 +74,41 @@ func TestReceiptsOfTheField(t *testing.T) {
 		{"esm_class 0x44 with a header", DeliverSM{ESMClass: 0x44, ShortMessage: append([]byte{5, 0, 3, 1, 1, 1}, std...)}, want},
 		{"esm_class 0x07, with a mode", DeliverSM{ESMClass: 0x07, ShortMessage: []byte(std)}, want},
 	}
-	for _, w := range []struct {
-		word  string
-		state byte
-	}{
-		{"DELIVRD", StateDelivered},
-		{"ACCEPTD", StateAccepted},
-		{"EXPIRED", StateExpired},
-		{"DELETED", StateDeleted},
-		{"UNDELIV", StateUndeliverable},
-		{"UNKNOWN", StateUnknown},
-		{"REJECTD", StateRejected},
-		{"ENROUTE", StateEnroute},
-		{"ACKED", StateAccepted},
-		{"BUFFRED", StateEnroute},
-		{"BUFFERD", StateEnroute},
-		{"FAILED", StateUndeliverable},
-		{"NOCRED", StateRejected},
-		{"SYSERR", StateUndeliverable},
-		{"SKIPPED", StateSkipped},
-		{"0", 0},
-		{"NEVERHEARD", 0}, // The carrier's profile has to say.
-	} {
+	for _, w := range statWords {
 		s, r := stat(w.word, w.state)
-		cases = append(cases, form{"stat " + w.word, text(s), r})
+		cases = append(cases, receiptForm{"stat " + w.word, text(s), r})
 	}
-	for _, tc := range cases {
+	return cases
+}
+
+// statWords are the states of receipts as carriers write them, and what we take
+// them for; zero: the carrier's profile has to say.
+var statWords = [...]struct {
+	word  string
+	state byte
+}{
+	{"DELIVRD", StateDelivered},
+	{"ACCEPTD", StateAccepted},
+	{"EXPIRED", StateExpired},
+	{"DELETED", StateDeleted},
+	{"UNDELIV", StateUndeliverable},
+	{"UNKNOWN", StateUnknown},
+	{"REJECTD", StateRejected},
+	{"ENROUTE", StateEnroute},
+	{"ACKED", StateAccepted},
+	{"BUFFRED", StateEnroute},
+	{"BUFFERD", StateEnroute},
+	{"FAILED", StateUndeliverable},
+	{"NOCRED", StateRejected},
+	{"SYSERR", StateUndeliverable},
+	{"SKIPPED", StateSkipped},
+	{"0", 0},
+	{"NEVERHEARD", 0},
+}
+
+// Every form comes as a deliver_sm and as a data_sm.
+func TestReceiptsOfTheField(t *testing.T) {
+	for _, tc := range receiptForms() {
 		t.Run(tc.name, func(t *testing.T) {
 			checkReceipt(t, tc.pdu, tc.want)
 		})

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -75,6 +77,62 @@ func TestEncodeAndTraceAreInverse(t *testing.T) {
 	if again := pass(pass(hex), "encode"); hex == "" || hex != again {
 		t.Errorf("%q became %q", hex, again)
 	}
+}
+
+// What other encoders write comes back from the command octet by octet, unless
+// something had to be forgiven.
+func TestPDUsOfOtherEncodersComeBackFromTheCommand(t *testing.T) {
+	files, err := filepath.Glob("../../smpp/testdata/peers/*-*.jsonl")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	var in bytes.Buffer
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(b) {
+			var peer struct{ Hex string }
+			if err := json.Unmarshal(line, &peer); err != nil {
+				t.Fatal(err)
+			}
+			in.WriteString(peer.Hex + "\n")
+		}
+	}
+	want := strings.Split(in.String(), "\n")
+	var objects, back bytes.Buffer
+	if err := runPDU(t.Context(), nil, &in, &objects, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	traces := strings.Split(objects.String(), "\n")
+	if err := runPDU(t.Context(), []string{"encode", "--loose"}, &objects, &back, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	same := 0
+	for i, got := range strings.Split(back.String(), "\n") {
+		switch {
+		case got == want[i]:
+			same++
+		case !strings.Contains(traces[i], `"warnings"`):
+			t.Errorf("%s\ngives %s\nwant  %s", traces[i], got, want[i])
+		}
+	}
+	if same < 1500 {
+		t.Errorf("only %d of %d came back", same, len(want))
+	}
+}
+
+// FuzzPDULine holds that any line has exactly one line of JSON for an answer.
+func FuzzPDULine(f *testing.F) {
+	for _, line := range []string{"00000010000000150000000000000001", "0x00, 0x0", `"\x00\x00"`, "00:-;|", "zz", "0x", "\xff"} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if out := tracePDU(line, nil); !json.Valid(out) || bytes.ContainsRune(out, '\n') {
+			t.Fatalf("%q", out)
+		}
+	})
 }
 
 func TestHexIsReadAsProgramsPrintIt(t *testing.T) {
