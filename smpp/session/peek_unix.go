@@ -15,7 +15,8 @@ type peeker struct {
 	buf     [1]byte
 }
 
-// newPeeker returns a peeker that knows nothing when the connection is neither a socket nor TLS over one.
+// newPeeker returns a peeker that knows nothing when the connection is neither a socket, nor TLS over one, nor one that only looks on
+// and has a method Under for what it is around.
 func newPeeker(conn net.Conn) peeker {
 	switch c := conn.(type) {
 	case *tls.Conn:
