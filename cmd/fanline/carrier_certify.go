@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"fanline/api"
+	"fanline/engine"
+	"fanline/engine/carrier"
 	"fanline/engine/message"
 	"fanline/smpp"
 	"fanline/smpp/certify"
@@ -42,11 +44,11 @@ func runCarrierCertify(ctx context.Context, args []string, _ io.Reader, stdout, 
 	if err != nil {
 		return err
 	}
-	carrier, err := config.carrier(names[0])
+	account, err := config.carrier(names[0])
 	if err != nil {
 		return usageError{err}
 	}
-	plan, err := carrier.certifyConfig(config, *from, *to)
+	plan, err := account.certifyConfig(config, *from, *to)
 	if err != nil {
 		return usageError{err}
 	}
@@ -62,7 +64,7 @@ func runCarrierCertify(ctx context.Context, args []string, _ io.Reader, stdout, 
 	if *only != "" {
 		plan.Only = strings.Split(*only, ",")
 	}
-	plan.Taken = bindsTaken(ctx, config.Data, carrier.Name)
+	plan.Taken = bindsTaken(ctx, config.Data, account.Name)
 	if plan.Taken > 0 {
 		fmt.Fprintf(stderr, "a fanline that runs holds %d binds of this account; receipts of what is sent here may come to those\n", plan.Taken)
 	}
@@ -142,20 +144,71 @@ func (c *CarrierConfig) certifyConfig(config *Config, from, to string) (certify.
 	if strings.HasPrefix(plan.Long, "udh") {
 		plan.Long = "udh"
 	}
+	plan.Range, plan.SystemType = c.bindJob(profile, "").Range, c.bindJob(profile, "").SystemType
+	plan.Version, _ = versionOf(profile.InterfaceVersion) // The profile was validated.
 	from = cmp.Or(from, config.firstNumber(c.Name))
-	if from == "" && to != "" {
-		return plan, errors.New("--from: no number uses this carrier, name one")
+	if from == "" && to == "" {
+		return plan, nil
 	}
-	plan.Source = profile.Source.address(strings.TrimPrefix(from, "+"))
-	plan.Destination = smpp.Address{}
+	narrow, err := c.sample(config, from, cmp.Or(to, "+13125550199"), "a")
+	if err != nil {
+		return plan, err
+	}
+	wide, err := c.sample(config, from, cmp.Or(to, "+13125550199"), "ж")
+	if err != nil {
+		return plan, err
+	}
+	plan.Source, plan.ServiceType, plan.Priority, plan.Options = narrow.Source, narrow.ServiceType, narrow.PriorityFlag, narrow.Options
+	plan.DataCoding, plan.UCS2 = narrow.DataCoding, wide.DataCoding
 	if to != "" {
-		phone, err := message.ParsePhone(to)
-		if err != nil {
-			return plan, fmt.Errorf("--to: %w", err)
-		}
-		plan.Destination = profile.Destination.address(phone.Digits())
+		plan.Destination = narrow.Destination
 	}
 	return plan, nil
+}
+
+// sample is a text to a phone as traffic sends it: with the addresses, the
+// service_type and the vendor's parameters that profile and number ask for.
+func (c *CarrierConfig) sample(config *Config, from, to, body string) (*smpp.SubmitSM, error) {
+	if from == "" {
+		return nil, errors.New("--from: no number uses this carrier, name one")
+	}
+	number, err := message.ParseSender(from)
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	phone, err := message.ParsePhone(to)
+	if err != nil {
+		return nil, fmt.Errorf("--to: %w", err)
+	}
+	account, err := config.account(c)
+	if err != nil {
+		return nil, err
+	}
+	var parts engine.Parts
+	err = carrier.NewEncoder(account.Profile).Encode(&parts, &engine.Text{Number: number, Phone: phone, Body: []byte(body)})
+	if err != nil {
+		return nil, err
+	}
+	_, p, err := smpp.Decode(parts.Buf[:parts.Ends[0]])
+	if err != nil {
+		return nil, err
+	}
+	text, ok := p.(*smpp.SubmitSM)
+	if !ok {
+		return nil, fmt.Errorf("traffic goes by %v, which is not certified", p.CommandID())
+	}
+	key := smpp.Tag(0)
+	if profile, err := LoadProfile(c.Profile); err == nil {
+		key = smpp.Tag(profile.KeyTLV)
+	}
+	var kept smpp.Options
+	for tag, value := range text.Options.All() {
+		if tag != key && tag != smpp.TagMessagePayload { // Of this one text only.
+			kept = kept.Append(tag, value)
+		}
+	}
+	text.Options = kept
+	return text, nil
 }
 
 // firstNumber is the first number that uses a carrier.

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"fanline/engine/message"
 	"fanline/smpp"
 )
 
@@ -41,6 +40,8 @@ type probeJob struct {
 	Version     byte          `json:"version"` // interface_version
 	Range       smpp.Address  `json:"range"`   // address_range
 	Source      smpp.Address  `json:"source"`
+	ServiceType string        `json:"service_type"`
+	Options     []byte        `json:"options"`     // TLVs that go with each submit
 	Destination *smpp.Address `json:"destination"` // nil: nothing is submitted
 	Receipt     time.Duration `json:"receipt"`     // how long to wait for a receipt; 0: none is asked for
 	Timeout     time.Duration `json:"timeout"`     // of each question
@@ -77,7 +78,7 @@ func runCarrierProbe(ctx context.Context, args []string, _ io.Reader, stdout, st
 	if err := job.want(*bind, *version); err != nil {
 		return usageError{err}
 	}
-	if err := job.address(config, carrier.Name, profile, *from, *to); err != nil {
+	if err := job.address(config, carrier, *from, *to); err != nil {
 		return usageError{err}
 	}
 	report := probeReport{Carrier: carrier.Name, Host: job.Host, TLS: job.TLS.Enabled, Version: versionText(job.Version)}
@@ -163,8 +164,8 @@ func (j *probeJob) want(bind, version string) error {
 	return nil
 }
 
-// address says from where to where a text goes.
-func (j *probeJob) address(config *Config, carrier string, profile *Profile, from, to string) error {
+// address says from where to where a text goes, as traffic does.
+func (j *probeJob) address(config *Config, carrier *CarrierConfig, from, to string) error {
 	switch {
 	case to == "" && j.Receipt > 0:
 		return errors.New("--receipt: of which text? Name a phone with --to")
@@ -173,21 +174,12 @@ func (j *probeJob) address(config *Config, carrier string, profile *Profile, fro
 	case j.Bind == "receiver":
 		return errors.New("--to: a receiver bind cannot submit")
 	}
-	phone, err := message.ParsePhone(to)
+	text, err := carrier.sample(config, cmp.Or(from, config.firstNumber(carrier.Name)), to, "a")
 	if err != nil {
-		return fmt.Errorf("--to: %w", err)
+		return err
 	}
-	if from = cmp.Or(from, config.firstNumber(carrier)); from == "" {
-		return errors.New("--from: no number uses this carrier, name one")
-	}
-	j.Source = profile.Source.address(strings.TrimPrefix(from, "+"))
-	destination := profile.Destination.address(phone.Digits())
-	j.Destination = &destination
+	j.Source, j.Destination, j.ServiceType, j.Options = text.Source, &text.Destination, text.ServiceType, text.Options
 	return nil
-}
-
-func (a AddressProfile) address(digits string) smpp.Address {
-	return smpp.Address{TON: byte(a.TON), NPI: byte(a.NPI), Addr: digits}
 }
 
 func bindCommand(kind string) (smpp.CommandID, bool) {

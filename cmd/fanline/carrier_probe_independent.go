@@ -154,11 +154,14 @@ func (p *independentPeer) submit(job probeJob, saw *probeSight) error {
 	request := gopdu.NewSubmitSM(nil)
 	f := request.Fields()
 	err := errors.Join(
-		f.Set(pdufield.SourceAddrTON, job.Source.TON), f.Set(pdufield.SourceAddrNPI, job.Source.NPI),
+		f.Set(pdufield.ServiceType, job.ServiceType), f.Set(pdufield.SourceAddrTON, job.Source.TON), f.Set(pdufield.SourceAddrNPI, job.Source.NPI),
 		f.Set(pdufield.SourceAddr, job.Source.Addr),
 		f.Set(pdufield.DestAddrTON, job.Destination.TON), f.Set(pdufield.DestAddrNPI, job.Destination.NPI),
 		f.Set(pdufield.DestinationAddr, job.Destination.Addr),
 		f.Set(pdufield.ShortMessage, pdutext.Raw(probeText(saw.Stack))))
+	for tag, v := range smpp.Options(job.Options).All() {
+		err = errors.Join(err, request.TLVFields().Set(pdutlv.Tag(tag), v))
+	}
 	if job.Receipt > 0 {
 		err = errors.Join(err, f.Set(pdufield.RegisteredDelivery, smpp.ReceiptAlways))
 	}

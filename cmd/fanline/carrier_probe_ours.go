@@ -84,7 +84,9 @@ func (saw *probeSight) ask(job probeJob, s *session.Session, tap *enquireTap, h 
 	if job.Destination == nil {
 		return false
 	}
-	text := &smpp.SubmitSM{Source: job.Source, Destination: *job.Destination, ShortMessage: []byte(probeText(saw.Stack))}
+	text := &smpp.SubmitSM{
+		ServiceType: job.ServiceType, Source: job.Source, Destination: *job.Destination, ShortMessage: []byte(probeText(saw.Stack)), Options: job.Options,
+	}
 	if job.Receipt > 0 {
 		text.RegisteredDelivery = smpp.ReceiptAlways
 	}

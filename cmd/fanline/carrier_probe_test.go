@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -179,6 +180,39 @@ func TestProbeShowsWhatBothStacksSaw(t *testing.T) {
 	}
 	if f.binds[0].Kind != smpp.BindTransmitterID {
 		t.Errorf("bound as %v: the account's receipts would come to the probe", f.binds[0].Kind)
+	}
+}
+
+// TestProbeAndCertifySendAsTrafficDoes has a profile with everything that goes
+// into a submit, and a number that carries a vendor's parameter.
+func TestProbeAndCertifySendAsTrafficDoes(t *testing.T) {
+	f := &fakeSMSC{}
+	address := f.start(t)
+	profile := filepath.Join(t.TempDir(), "odd.yaml")
+	text := "system_type: VMA\nservice_type: CMT\nsource: {ton: 2, npi: 8}\naddress_range: {ton: 1, npi: 1, range: \"^1773\"}\ntlvs: [{tag: 0x1400, name: campaign, type: text, value: X42}]\n"
+	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, report := probeAt(t, address, "10s", "profile: "+profile+", ", "--to", "+13125550199"); code != exitDone {
+		t.Fatalf("exit %d, %+v", code, report)
+	}
+	t.Setenv("CERTIFY_PASSWORD", "pw")
+	if _, report, complaints := certifyWith(t, address, "profile: "+profile+", ", "--to", "+13125550199", "--only", "S-01", "--receipt-wait", "50ms"); len(report.Results) != 1 {
+		t.Fatalf("%+v %s", report, complaints)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.submits) != 3 || len(f.binds) != 3 {
+		t.Fatalf("%d submits, %d binds", len(f.submits), len(f.binds))
+	}
+	for i := range f.submits {
+		s, b := f.submits[i], f.binds[i]
+		if v, _ := s.Options.Get(0x1400); string(v) != "X42" || s.ServiceType != "CMT" || s.Source.TON != 2 || s.Source.NPI != 8 {
+			t.Errorf("submit %d: %+v", i, s)
+		}
+		if b.SystemType != "VMA" || b.AddressRange != "^1773" || b.AddrTON != 1 || b.AddrNPI != 1 {
+			t.Errorf("bind %d: %+v", i, b)
+		}
 	}
 }
 

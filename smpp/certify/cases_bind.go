@@ -282,7 +282,7 @@ func secondBind(ctx context.Context, r *runner) finding {
 		submit = receive
 	}
 	pdu, err := smpp.Append(nil, smpp.StatusOK, 0, &smpp.Bind{
-		Kind: submit, SystemID: r.cfg.SystemID, Password: r.cfg.Password, SystemType: r.cfg.SystemType, InterfaceVersion: smpp.Version34,
+		Kind: submit, SystemID: r.cfg.SystemID, Password: r.cfg.Password, SystemType: r.cfg.SystemType, InterfaceVersion: r.cfg.Version,
 	})
 	if err != nil {
 		return notRun("%v", err)

@@ -29,6 +29,15 @@ type Config struct {
 	Window                         int // submits without an answer, of one bind
 	LimitPerSecond                 int // parts
 
+	// How binds and submits are written besides. DataCoding is that of the default alphabet, UCS2 that of UCS-2 (0: 8); Options go
+	// with every submit.
+	Version          byte // interface_version; 0: 3.4
+	Range            smpp.Address
+	ServiceType      string
+	Priority         byte
+	DataCoding, UCS2 byte
+	Options          smpp.Options
+
 	// Source is one of our numbers. Destination is the phone that gets every text; without Addr nothing is sent.
 	Source, Destination smpp.Address
 	// Nowhere is an address that nobody can have; empty: 000.
@@ -76,6 +85,12 @@ func (c Config) withDefaults() (Config, error) {
 		if *n.value <= 0 {
 			*n.value = n.standard
 		}
+	}
+	if c.UCS2 == 0 {
+		c.UCS2 = 8
+	}
+	if c.Version == 0 {
+		c.Version = smpp.Version34
 	}
 	if c.Nowhere == "" {
 		c.Nowhere = "000"

@@ -239,6 +239,7 @@ func (r *runner) openOnce(ctx context.Context, as bindAs) (*link, error) {
 	begun := time.Now()
 	l.s, err = session.Open(ctx, l.conn, session.Config{
 		Kind: as.kind, SystemID: as.systemID, Password: as.password, SystemType: r.cfg.SystemType, Window: as.window,
+		InterfaceVersion: r.cfg.Version, AddressRange: r.cfg.Range.Addr, AddrTON: r.cfg.Range.TON, AddrNPI: r.cfg.Range.NPI,
 		EnquireInterval: as.enquire, ResponseTimeout: r.cfg.Timeout, BindTimeout: r.cfg.Timeout, UnbindTimeout: r.cfg.Timeout,
 		Logger: slog.New(slog.DiscardHandler), // What it would say is in the report.
 	}, l)

@@ -10,6 +10,7 @@ import (
 
 	"fanline/smpp"
 	"fanline/smpp/session"
+	"fanline/smpp/text"
 )
 
 // need is what a case cannot do without.
@@ -217,6 +218,13 @@ func (r *runner) hand(l *link, all ...submission) ([]*sent, error) {
 	for i := range all {
 		p := all[i].pdu
 		p.Source, p.Destination, p.RegisteredDelivery = r.cfg.Source, r.cfg.Destination, all[i].registered
+		p.ServiceType, p.PriorityFlag = r.cfg.ServiceType, r.cfg.Priority
+		if p.DataCoding == text.UCS2.DataCoding() {
+			p.DataCoding = r.cfg.UCS2
+		} else {
+			p.DataCoding = r.cfg.DataCoding
+		}
+		p.Options = append(slices.Clone(r.cfg.Options), p.Options...)
 		if all[i].to != "" {
 			p.Destination.Addr = all[i].to
 		}
