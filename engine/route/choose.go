@@ -69,10 +69,8 @@ func (t *Table) decide(q *Query, d *decision) bool {
 		}
 	}
 	plans := d.n.all
-	if d.network > 0 {
-		if special, ok := d.n.byNetwork[d.network]; ok {
-			plans = special
-		}
+	if special := d.n.byNetwork[t.ruled[d.network]]; special != nil {
+		plans = special
 	}
 	if !d.n.worldwide {
 		d.country = t.countries.find(q.Phone)

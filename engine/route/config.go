@@ -78,6 +78,7 @@ type builder struct {
 	networks  map[string]uint16 // folded name or alias
 	countries map[string]uint16
 	rules     []rule
+	named     uint16 // networks that rules name
 	errs      []error
 }
 
@@ -114,6 +115,7 @@ func New(c Config) (*Table, error) {
 	}
 	b.setPrefixes(c.Prefixes)
 	b.setCountries()
+	b.setRuled()
 	b.setNumbers(c.Numbers)
 	b.setNames()
 	if len(b.errs) > 0 {

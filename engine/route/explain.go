@@ -23,8 +23,7 @@ func (t *Table) Usable(number message.Phone, name string) bool {
 		return false
 	}
 	both := t.names[name]
-	_, ruled := n.byNetwork[both.network]
-	return both.carrier > 0 && n.may[both.carrier-1] || both.network > 0 && ruled
+	return both.carrier > 0 && n.may[both.carrier-1] || n.byNetwork[t.ruled[both.network]] != nil
 }
 
 // Best returns the strongest of the findings that is usable for a number and

@@ -43,6 +43,7 @@ type Table struct {
 	numbers      map[message.Phone]*number
 	prefixes     ranges // ids are networks
 	countries    ranges // ids are countries
+	ruled        []uint16 // by network: its place in number.byNetwork, 0 where no rule names it
 	ignored      [message.EvidenceLookup + 1]bool
 }
 
@@ -52,10 +53,10 @@ type named struct{ carrier, network uint16 }
 // number is what the table knows of a sender of ours. Numbers to which the
 // same applies share one.
 type number struct {
-	may       []bool             // by carrier
-	all       []*plan            // for networks that no rule of the number names
-	byNetwork map[uint16][]*plan // the same with the rules of a network
-	worldwide bool               // no rule asks for the country
+	may       []bool    // by carrier
+	all       []*plan   // for networks that no rule of the number names
+	byNetwork [][]*plan // the same with the rules of a network, by Table.ruled; nil: as all
+	worldwide bool      // no rule asks for the country
 }
 
 // plan is what a rule, or the number's own list, comes to for a number. The
@@ -144,6 +145,19 @@ func (b *builder) options(in []Option, place string) []option {
 	return out
 }
 
+// setRuled numbers the networks that rules name.
+func (b *builder) setRuled() {
+	b.t.ruled = make([]uint16, len(b.t.networks))
+	for i := range b.rules {
+		for network := range b.rules[i].networks {
+			if b.t.ruled[network] == 0 {
+				b.named++
+				b.t.ruled[network] = b.named
+			}
+		}
+	}
+}
+
 func (b *builder) setNumbers(all []Number) {
 	shared := map[string]*number{}
 	for _, n := range all {
@@ -177,10 +191,11 @@ func (b *builder) setNumbers(all []Number) {
 // number makes the plans of a number that has those carriers and is meant by
 // those rules.
 func (b *builder) number(own []option, fits []int) *number {
-	n := &number{may: make([]bool, len(b.t.carriers)), byNetwork: map[uint16][]*plan{}, worldwide: true}
+	n := &number{may: make([]bool, len(b.t.carriers)), byNetwork: make([][]*plan, b.named+1), worldwide: true}
 	for _, o := range own {
 		n.may[o.carrier] = true
 	}
+	networks := map[uint16]bool{} // that rules of this number name
 	plans := map[int]*plan{-1: {rule: -1, options: groups(own)}}
 	for _, i := range fits {
 		r := &b.rules[i]
@@ -195,7 +210,7 @@ func (b *builder) number(own []option, fits []int) *number {
 		plans[i] = p
 		n.worldwide = n.worldwide && r.countries == nil
 		for network := range r.networks {
-			n.byNetwork[network] = nil
+			networks[network] = true
 		}
 	}
 	list := func(network uint16) (out []*plan) {
@@ -207,8 +222,8 @@ func (b *builder) number(own []option, fits []int) *number {
 		return out
 	}
 	n.all = list(0)
-	for network := range n.byNetwork {
-		n.byNetwork[network] = list(network)
+	for network := range networks {
+		n.byNetwork[b.t.ruled[network]] = list(network)
 	}
 	return n
 }
