@@ -41,8 +41,8 @@ type Table struct {
 	names        map[string]named
 	folded       map[string]named
 	numbers      map[message.Phone]*number
-	prefixes     ranges // ids are networks
-	countries    ranges // ids are countries
+	prefixes     ranges   // ids are networks
+	countries    ranges   // ids are countries
 	ruled        []uint16 // by network: its place in number.byNetwork, 0 where no rule names it
 	ignored      [message.EvidenceLookup + 1]bool
 }
