@@ -207,7 +207,9 @@ func needRestart(began, next *Config) (keys []string) {
 // changedKeys names the keys below path whose values differ.
 func changedKeys(path string, was, is reflect.Value, note func(key string)) {
 	if old, ok := was.Interface().(Secret); ok {
-		if now := is.Interface().(Secret); old.ref != now.ref || old.Reveal() != now.Reveal() {
+		now := is.Interface().(Secret)
+		made := old.Reveal() == "" // By the first start, after it was read.
+		if old.ref != now.ref || !made && old.Reveal() != now.Reveal() {
 			note(path)
 		}
 		return

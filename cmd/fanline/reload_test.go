@@ -210,6 +210,9 @@ func TestReloadTakesOverWhatNeedsNoUnbindAndNamesTheRest(t *testing.T) {
 	}
 	r := newReloadRig(t, config(", binds: 2, window: 100, limit_per_second: 50", ", limit_per_second: 10, tlvs: {campaign_id: C1}", ""))
 	first := r.bound(2)
+	if err := os.WriteFile(filepath.Join(r.dir, "signing.key"), []byte(strings.Repeat("k", 32)), 0o600); err != nil { // As the first start does.
+		t.Fatal(err)
+	}
 
 	if report, code := r.reload(config(", binds: 2, window: 100, limit_per_second: 50", ", limit_per_second: 10, tlvs: {campaign_id: C1}", "")); code != exitDone ||
 		!report.OK || len(report.Applied)+len(report.Rebind)+len(report.Restart) != 0 {
