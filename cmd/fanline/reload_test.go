@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -300,5 +301,31 @@ func TestAProcessWithoutAFileSaysThatThereIsNothingToReload(t *testing.T) {
 	code := run(t.Context(), commands(), []string{"reload", "--data", r.dir}, strings.NewReader(""), &out, &complaints)
 	if code != exitFailed || !strings.Contains(complaints.String(), "nothing to read again") {
 		t.Errorf("exit %d: %s", code, complaints.String())
+	}
+}
+
+func TestAHangUpReadsTheConfigurationAgain(t *testing.T) {
+	host := startCarrier(t)
+	text := fmt.Sprintf("carriers:\n  - {name: acme, hosts: [\"%s\"], system_id: fanline, password: env:ACME_PASSWORD, limit_per_second: 5}\n", host)
+	r := newReloadRig(t, text)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended, ready := make(chan error, 1), make(chan struct{})
+	go func() { ended <- r.n.reloads.run(ctx, func() { close(ready) }) }()
+	<-ready
+	r.write(strings.Replace(text, "limit_per_second: 5", "limit_per_second: 6", 1))
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	late := time.After(time.Minute)
+	for r.n.running().Carriers[0].LimitPerSecond != 6 {
+		select {
+		case <-time.After(2 * time.Millisecond): // Signals come when they come.
+		case <-late:
+			t.Fatal("in vain")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -2,7 +2,9 @@
 // texts as submit_sm, holds the binds of each account and reconnects them,
 // tells the engine what became of each part, and makes what carriers deliver
 // durable before it is acknowledged. What a carrier does its own way stands in
-// its Profile.
+// its Profile; Profiles, Pool.Reload and Current have a changed one count for the
+// next message. Pool.Enable, Drain, Disable and Rebind are the operator's, Tap is
+// the ear of whoever wants to see the PDUs.
 //
 // It refuses to know what a broadcast is, when something may be sent and what
 // the log is made of: it is handed functions for those.

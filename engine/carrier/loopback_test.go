@@ -92,6 +92,11 @@ func receiptsIn(t testing.TB, l *fakeLog) (found map[string]engine.Receipt) {
 // startSMSC runs the carrier simulator and returns its address.
 func startSMSC(t *testing.T, dir string) (addr string, stop func()) {
 	t.Helper()
+	return startSMSCFor(t, dir, smsc.Account{SystemID: "fanline", Password: "secret", Numbers: []smsc.Number{{Number: ourNumber.String()}}})
+}
+
+func startSMSCFor(t *testing.T, dir string, account smsc.Account) (addr string, stop func()) {
+	t.Helper()
 	scenario := smsc.DefaultScenario()
 	none := smsc.Duration(0)
 	scenario.Latency = &smsc.Distribution{Max: none}
@@ -102,7 +107,7 @@ func startSMSC(t *testing.T, dir string) (addr string, stop func()) {
 	go func() {
 		ended <- smsc.Run(ctx, smsc.Options{
 			Listen: "127.0.0.1:0", LogDir: filepath.Join(dir, "log"), AddrFile: file, Scenario: &scenario,
-			Accounts: []smsc.Account{{SystemID: "fanline", Password: "secret", Numbers: []smsc.Number{{Number: ourNumber.String()}}}},
+			Accounts: []smsc.Account{account},
 		})
 	}()
 	for addr == "" {
@@ -278,5 +283,54 @@ func answerBinds(listener net.Listener) {
 			}
 		}
 		conn.Close()
+	}
+}
+
+// The simulator answers ESME_RALYBND to a bind too many, as carriers do.
+func TestAnAccountOfFourBindsHoldsFourWhenFiveAreAsked(t *testing.T) {
+	addr, stopSMSC := startSMSCFor(t, t.TempDir(), smsc.Account{
+		SystemID: "fanline", Password: "secret", MaxBinds: 4, Numbers: []smsc.Number{{Number: ourNumber.String()}},
+	})
+	defer stopSMSC()
+	w := newWatched()
+	inbound, err := NewInbound(InboundConfig{
+		Partitions: 1, Log: w, Logger: quiet(),
+		Revokes: func(string, []byte) (string, bool) { return "", false }, Stop: func(_, _ message.Phone, _ int64, done func()) { done() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := accountOf(t)
+	a.Hosts, a.Binds = []string{addr}, 5
+	pool, err := NewPool(PoolConfig{Accounts: []Account{a}, Attach: w.attach, Inbound: inbound, Logger: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- pool.Run(ctx) }()
+	refused := func() (refused, again uint64) {
+		for _, b := range pool.State()[0].Binds {
+			if strings.Contains(b.LastError, "ESME_RALYBND") {
+				refused++
+			}
+			again = max(again, b.Bound)
+		}
+		return refused, again
+	}
+	late := time.After(time.Minute)
+	for n := uint64(0); len(w.bound()) < 4 || n < 1; n, _ = refused() {
+		select {
+		case <-time.After(time.Millisecond): // A refused bind tells nobody but its state.
+		case <-late:
+			t.Fatalf("%+v", pool.State())
+		}
+	}
+	if n, bound := refused(); n != 1 || bound != 1 || pool.State()[0].Up != 4 {
+		t.Errorf("%+v", pool.State())
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
