@@ -127,6 +127,6 @@ func (d *dialogue) request(args []string) {
 		case *smpp.SubmitMultiResp:
 			line += fmt.Sprintf(" id=%q, not to %v", a.MessageID, a.Unsuccess)
 		}
-		d.note(&d.ends, "%s", line)
+		d.note(&d.calls, "%s", line)
 	})
 }

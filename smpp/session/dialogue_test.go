@@ -91,7 +91,7 @@ type dialogue struct {
 
 	mu               sync.Mutex
 	wire, seen, ends []string
-	unbinds          []string // beside ends: Run and Unbind return at the same moment, in no order
+	unbinds, calls   []string // beside ends: Run, Unbind and Request return at the same moment, in no order
 }
 
 func newDialogue(t *testing.T) *dialogue {
@@ -114,8 +114,8 @@ func (d *dialogue) note(to *[]string, format string, args ...any) {
 func (d *dialogue) events() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := slices.Concat(d.wire, d.seen, d.ends, d.unbinds)
-	d.wire, d.seen, d.ends, d.unbinds = nil, nil, nil, nil
+	all := slices.Concat(d.wire, d.seen, d.ends, d.unbinds, d.calls)
+	d.wire, d.seen, d.ends, d.unbinds, d.calls = nil, nil, nil, nil, nil
 	return all
 }
 

@@ -12,8 +12,10 @@ const (
 	// told to come again (ESME_RX_T_APPN): reading no more would keep answers back too. A peer whose own window is
 	// smaller, as nearly every one is, never gets there.
 	maxBacklog = 4 << 20
-	// spareSack is how large a buffer of deliveries is kept for the next ones.
-	spareSack = 1 << 20
+	// spareSack is how large a buffer of deliveries is always kept for the next ones; a larger one until leanAfter uses in a row have
+	// needed no more than a quarter of it.
+	spareSack = 256 << 10
+	leanAfter = 64
 )
 
 // inbox holds what the peer delivered until the handler takes it, on a goroutine of its own: a handler that waits must not
@@ -31,6 +33,7 @@ type sack struct {
 	octets []byte
 	ends   []int // of each PDU in octets
 	slips  []Delivery
+	lean   int // how often in a row it was much too large
 }
 
 func (k *sack) add(d *Delivery) {
@@ -50,11 +53,14 @@ func (k *sack) deliveries() []Delivery {
 }
 
 func (k *sack) empty() {
+	if 4*len(k.octets) > cap(k.octets) {
+		k.lean = 0
+	} else if k.lean++; k.lean > leanAfter && cap(k.octets) > spareSack {
+		*k = sack{}
+		return
+	}
 	clear(k.slips)
 	k.slips, k.ends, k.octets = k.slips[:0], k.ends[:0], k.octets[:0]
-	if cap(k.octets) > spareSack {
-		*k = sack{}
-	}
 }
 
 // put takes as many deliveries, from the first, as there is room for.

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -23,14 +24,18 @@ import (
 
 // TestSubmitDoesNotAllocate counts a whole process in steady state: submits, writes, answers, receipts and their responses.
 func TestSubmitDoesNotAllocate(t *testing.T) {
-	p := newPump(t, 1000, 64, true)
-	defer p.close(t)
-	p.send(20_000) // Chunks and batches have their size then.
-	const n = 20_000
-	perRun := testing.AllocsPerRun(5, func() { p.send(n) })
-	// Whole runs are counted, so a handful of the runtime's own is allowed: a ten-thousandth of the submits.
-	if perRun > n/10_000 {
-		t.Errorf("%v allocations for %d submits", perRun, n)
+	for _, window := range []int{10, 1000, 10_000} {
+		t.Run(fmt.Sprint("window=", window), func(t *testing.T) {
+			p := newPump(t, window, 64, true)
+			defer p.close(t)
+			p.send(40_000) // Chunks and batches have their size then.
+			const n = 20_000
+			perRun := testing.AllocsPerRun(5, func() { p.send(n) })
+			// Whole runs are counted, so a handful of the runtime's own is allowed: a ten-thousandth of the submits.
+			if perRun > n/10_000 {
+				t.Errorf("%v allocations for %d submits", perRun, n)
+			}
+		})
 	}
 }
 

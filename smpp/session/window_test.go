@@ -331,3 +331,27 @@ func TestPeerThatReadsNothingWinsNoTimeByIt(t *testing.T) {
 		t.Errorf("the question is still unwritten because of us: %v, next %v", got, time.Duration(l.next()))
 	}
 }
+
+func TestSackGivesBackWhatABurstMadeItTake(t *testing.T) {
+	var k sack
+	burst := make([]byte, 1<<20)
+	k.add(&Delivery{PDU: burst})
+	for i := range 10 * leanAfter {
+		k.empty()
+		if i%10 == 0 && i < 2*leanAfter {
+			k.add(&Delivery{PDU: burst[:1<<19]}) // Now and then it is needed.
+		}
+		k.add(&Delivery{PDU: burst[:100]})
+		if i == 2*leanAfter && cap(k.octets) < 1<<19 {
+			t.Error("a buffer that is used was given back")
+		}
+	}
+	if cap(k.octets) > spareSack {
+		t.Errorf("%d octets are kept for runs of 100", cap(k.octets))
+	}
+	var b inbox
+	b.more.L = &b.mu
+	if n := b.put([]Delivery{{PDU: burst}, {PDU: burst}, {PDU: burst}, {PDU: burst}, {PDU: burst[:1]}}); n != 4 {
+		t.Errorf("%d of five megabytes were taken, want 4", n)
+	}
+}
