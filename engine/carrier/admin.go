@@ -50,9 +50,10 @@ func (p *Pool) Enable(name string) error {
 	defer c.mu.Unlock()
 	c.set(Enabled)
 	for _, b := range c.binds {
-		b.attempt()
 		if b.link != nil {
 			b.link.serve(true)
+		} else {
+			b.attempt()
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ const (
 	fatalRetry   = time.Minute            // after a refusal that only a person can change
 	lasting      = 10 * time.Second       // a session that was up so long starts the back-off anew
 	stubborn     = 2 * time.Minute        // of refusals of one bind, while others are up, until somebody is told
+	unreachable  = time.Minute            // without any bind, until somebody is told
 )
 
 // refusal is what a failed bind tells about the next one.
@@ -104,8 +105,9 @@ func (c *carrierBinds) alarmOf(b *bind, err error) {
 	} else if b.state.RefusedSince.IsZero() {
 		b.state.RefusedSince = time.Now()
 	}
-	text := ""
+	text, unbound := "", err != nil
 	for _, o := range c.binds {
+		unbound = unbound && !o.state.Up && time.Since(o.state.Since) >= unreachable
 		switch {
 		case o.state.Up || c.admin == Disabled: // Nobody tries: there is nothing to look after.
 		case o.state.Refused:
@@ -115,6 +117,9 @@ func (c *carrierBinds) alarmOf(b *bind, err error) {
 			text = fmt.Sprintf("the carrier holds %d of %d binds and refuses more (%s): ask for %d, or configure fewer",
 				c.up(), len(c.binds), o.state.LastError, len(c.binds))
 		}
+	}
+	if text == "" && unbound && c.admin != Disabled {
+		text = fmt.Sprintf("no bind of %d is up: %v", len(c.binds), err)
 	}
 	switch {
 	case text == "" && c.alarm.Text != "":

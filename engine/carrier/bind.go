@@ -196,7 +196,7 @@ func (b *bind) sleep(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// attempt ends the wait for the next one. c.mu is held.
+// attempt ends the wait for the next one, of a bind that is down. c.mu is held.
 func (b *bind) attempt() {
 	select {
 	case b.wake <- struct{}{}:
@@ -209,7 +209,9 @@ func (b *bind) leave(why error) {
 	if b.link != nil {
 		b.link.serve(false)
 		b.link.quit(why)
-	} else if b.abort != nil {
+		return
+	}
+	if b.abort != nil {
 		b.abort(why)
 	}
 	b.attempt()

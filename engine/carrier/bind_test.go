@@ -336,3 +336,65 @@ func TestWithPriorityEveryBindBeginsAtTheFirstHost(t *testing.T) {
 		r.finish()
 	})
 }
+
+func TestACarrierThatNobodyReachesIsAnAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		r := newRig(t, &fakeSMSC{refuse: func(int) error {
+			if down.Load() {
+				return errors.New("no route to host")
+			}
+			return nil
+		}}, func(a *Account) { a.Binds = 2 })
+		synctest.Wait()
+		time.Sleep(time.Hour)
+		down.Store(true)
+		r.smsc.conn(0).conn.Close()
+		time.Sleep(time.Hour)
+		if s := r.pool.State()[0]; s.Alarm != "" || s.Up != 1 {
+			t.Errorf("one bind is up: %+v", s)
+		}
+		r.smsc.conn(1).conn.Close()
+		time.Sleep(unreachable / 2)
+		if s := r.pool.State()[0]; s.Alarm != "" {
+			t.Errorf("too early: %q", s.Alarm)
+		}
+		time.Sleep(unreachable/2 + lastRetry)
+		if s := r.pool.State()[0]; !strings.Contains(s.Alarm, "no bind of 2 is up") || !strings.Contains(s.Alarm, "no route to host") || s.AlarmSince.IsZero() {
+			t.Errorf("%+v", s)
+		}
+		down.Store(false)
+		time.Sleep(lastRetry)
+		synctest.Wait()
+		if s := r.pool.State()[0]; s.Alarm != "" || s.Up != 2 {
+			t.Errorf("%+v", s)
+		}
+		r.finish()
+	})
+}
+
+// Who enabled a carrier long ago is not in a hurry any more.
+func TestAnOldWishDoesNotShortenTheBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		r := newRig(t, &fakeSMSC{refuse: func(int) error {
+			if down.Load() {
+				return errors.New("connection refused")
+			}
+			return nil
+		}}, nil)
+		synctest.Wait()
+		if err := r.pool.Enable("acme"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Hour)
+		down.Store(true)
+		n := len(r.smsc.dials())
+		r.smsc.conn(0).conn.Close()
+		synctest.Wait()
+		if got := len(r.smsc.dials()); got != n {
+			t.Errorf("%d attempts at once", got-n)
+		}
+		r.finish()
+	})
+}
