@@ -205,6 +205,23 @@ func TestAHeaderThatCannotBeRightIsRefused(t *testing.T) {
 	}
 }
 
+// Some implementations believe no PDU above 4,096 or 7,424 octets; a payload
+// may have 65,535.
+func TestAPayloadOf64KiBIsWrittenAndRead(t *testing.T) {
+	text := bytes.Repeat([]byte("a"), 0xFFFF)
+	b, err := Append(nil, StatusOK, 1, &DataSM{Options: Options(nil).Append(TagMessagePayload, text)})
+	if err != nil || len(b) > MaxPDU {
+		t.Fatalf("%d octets, %v", len(b), err)
+	}
+	_, p, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := p.(*DataSM).Options.Get(TagMessagePayload); !ok || !bytes.Equal(v, text) {
+		t.Errorf("%d octets came back, %v", len(v), ok)
+	}
+}
+
 func TestAPDUIsOnlyReadIntoItsOwnType(t *testing.T) {
 	b, err := Append(nil, StatusOK, 5, &SubmitSMResp{MessageID: "a"})
 	if err != nil {

@@ -78,52 +78,52 @@ func (o Options) NetworkError() (network byte, code uint16, ok bool) {
 	return v[0], uint16(bigEndian(v[1:])), true
 }
 
-// Validity is ms_validity: how long the phone keeps the message (SMPP 5.0
+// MSValidity is ms_validity: how long the phone keeps the message (SMPP 5.0
 // §4.8.4.42). Unit and Number only count when Behaviour is 4.
-type Validity struct {
+type MSValidity struct {
 	Behaviour byte // 0 for ever, 1 until power-off, 2 in this area, 3 display only, 4 for a time
 	Unit      byte // 0 seconds, 1 minutes, 2 hours, 3 days, 4 weeks, 5 months, 6 years
 	Number    uint16
 }
 
-// Validity returns ms_validity.
-func (o Options) Validity() (Validity, bool) {
+// MSValidity returns ms_validity.
+func (o Options) MSValidity() (MSValidity, bool) {
 	v, _ := o.Get(TagMsValidity)
 	switch len(v) {
 	case 1:
-		return Validity{Behaviour: v[0]}, true
+		return MSValidity{Behaviour: v[0]}, true
 	case 4:
-		return Validity{v[0], v[1], binary.BigEndian.Uint16(v[2:])}, true
+		return MSValidity{v[0], v[1], binary.BigEndian.Uint16(v[2:])}, true
 	}
-	return Validity{}, false
+	return MSValidity{}, false
 }
 
 // Octets returns the value of the TLV.
-func (v Validity) Octets() []byte {
+func (v MSValidity) Octets() []byte {
 	if v.Behaviour != 4 {
 		return []byte{v.Behaviour}
 	}
 	return []byte{v.Behaviour, v.Unit, byte(v.Number >> 8), byte(v.Number)}
 }
 
-// Session is its_session_info: the place of a message in an interactive
+// TeleserviceSession is its_session_info: the place of a message in an interactive
 // teleservice (SMPP 3.4 §5.3.2.43).
-type Session struct {
+type TeleserviceSession struct {
 	Number, Sequence byte // Sequence has seven bits
 	End              bool
 }
 
-// Session returns its_session_info.
-func (o Options) Session() (Session, bool) {
+// TeleserviceSession returns its_session_info.
+func (o Options) TeleserviceSession() (TeleserviceSession, bool) {
 	v, _ := o.Get(TagItsSessionInfo)
 	if len(v) != 2 {
-		return Session{}, false
+		return TeleserviceSession{}, false
 	}
-	return Session{v[0], v[1] >> 1, v[1]&1 != 0}, true
+	return TeleserviceSession{v[0], v[1] >> 1, v[1]&1 != 0}, true
 }
 
 // Octets returns the value of the TLV.
-func (s Session) Octets() []byte {
+func (s TeleserviceSession) Octets() []byte {
 	b := s.Sequence << 1
 	if s.End {
 		b |= 1

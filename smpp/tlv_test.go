@@ -17,8 +17,8 @@ func TestStructuredTLVsReturnAsTheyWereWritten(t *testing.T) {
 		Append(TagCallbackNum, CallbackNum{0, Address{2, 8, "5550101"}}.Octets()).
 		Append(TagCallbackNumAtag, CallbackTag{8, []byte{0, 'x'}}.Octets()).
 		Append(TagNetworkErrorCode, []byte{3, 1, 2}).
-		Append(TagMsValidity, Validity{4, 2, 0x0102}.Octets()).
-		Append(TagItsSessionInfo, Session{7, 100, true}.Octets()).
+		Append(TagMsValidity, MSValidity{4, 2, 0x0102}.Octets()).
+		Append(TagItsSessionInfo, TeleserviceSession{7, 100, true}.Octets()).
 		Append(TagBroadcastAreaIdentifier, BroadcastArea{AreaName, []byte("Chicago")}.Octets()).
 		Append(TagBroadcastAreaIdentifier, BroadcastArea{AreaPolygon, []byte{1, 2}}.Octets()).
 		Append(TagBroadcastContentType, BroadcastContent{1, 0x0123}.Octets()).
@@ -31,8 +31,8 @@ func TestStructuredTLVsReturnAsTheyWereWritten(t *testing.T) {
 		Tags       []CallbackTag
 		Network    byte
 		Code       uint16
-		Validity   Validity
-		Session    Session
+		Validity   MSValidity
+		Session    TeleserviceSession
 		Areas      []BroadcastArea
 		Content    BroadcastContent
 		Interval   BroadcastInterval
@@ -45,8 +45,8 @@ func TestStructuredTLVsReturnAsTheyWereWritten(t *testing.T) {
 	got.Subaddress, ok[0] = o.Subaddress(TagSourceSubaddress)
 	got.Callbacks, got.Tags, got.Areas = o.CallbackNums(), o.CallbackTags(), o.BroadcastAreas()
 	got.Network, got.Code, ok[1] = o.NetworkError()
-	got.Validity, ok[2] = o.Validity()
-	got.Session, ok[3] = o.Session()
+	got.Validity, ok[2] = o.MSValidity()
+	got.Session, ok[3] = o.TeleserviceSession()
 	got.Content, ok[4] = o.BroadcastContent()
 	got.Interval, ok[5] = o.BroadcastInterval()
 	got.Billing, ok[6] = o.Billing()
@@ -57,8 +57,8 @@ func TestStructuredTLVsReturnAsTheyWereWritten(t *testing.T) {
 		[]CallbackNum{{1, Address{1, 1, "7735550100"}}, {0, Address{2, 8, "5550101"}}},
 		[]CallbackTag{{8, []byte{0, 'x'}}},
 		3, 0x102,
-		Validity{4, 2, 0x0102},
-		Session{7, 100, true},
+		MSValidity{4, 2, 0x0102},
+		TeleserviceSession{7, 100, true},
 		[]BroadcastArea{{AreaName, []byte("Chicago")}, {AreaPolygon, []byte{1, 2}}},
 		BroadcastContent{1, 0x0123},
 		BroadcastInterval{IntervalMinutes, 300},
@@ -69,7 +69,7 @@ func TestStructuredTLVsReturnAsTheyWereWritten(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || ok != [9]bool{true, true, true, true, true, true, true, true, true} {
 		t.Error(ok, diff)
 	}
-	if v, ok := Options(nil).Append(TagMsValidity, Validity{Behaviour: 3, Number: 9}.Octets()).Validity(); !ok || v != (Validity{Behaviour: 3}) {
+	if v, ok := Options(nil).Append(TagMsValidity, MSValidity{Behaviour: 3, Number: 9}.Octets()).MSValidity(); !ok || v != (MSValidity{Behaviour: 3}) {
 		t.Errorf("%+v, %v", v, ok)
 	}
 }
@@ -96,7 +96,7 @@ func TestAnInvalidTLVIsDroppedAndNeverThePDU(t *testing.T) {
 				t.Errorf("%s of %d octets: %s, %v", info.Name, n, object, err)
 			}
 			for _, ok := range []bool{
-				second(d.Options.Subaddress(info.Tag)), second(d.Options.Validity()), second(d.Options.Session()), second(d.Options.Billing()),
+				second(d.Options.Subaddress(info.Tag)), second(d.Options.MSValidity()), second(d.Options.TeleserviceSession()), second(d.Options.Billing()),
 				second(d.Options.BroadcastContent()), second(d.Options.BroadcastInterval()), second(d.Options.Segment()),
 			} {
 				if n == 0 && ok {
