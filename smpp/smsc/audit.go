@@ -16,6 +16,9 @@ type Report struct {
 	Refused   int64 `json:"refused"`   // answered otherwise
 	// Unanswered were accepted and by a fault never answered.
 	Unanswered int64 `json:"unanswered"`
+	// Unsaid are answers that the end of a connection left unsaid, or perhaps unsaid: a write failed. Clients can't know what
+	// became of those submits.
+	Unsaid     int64 `json:"answers_unsaid"`
 	Messages   int64 `json:"messages"`   // distinct keys of accepted submits; without keys distinct contents
 	Duplicates int64 `json:"duplicates"` // accepted (key, part) beyond the first
 	Unkeyed    int64 `json:"unkeyed"`    // accepted submits without a key
@@ -189,6 +192,7 @@ func (a *auditor) event(e *Entry) {
 			a.r.Binds++
 		}
 	case CommandClosed:
+		a.r.Unsaid += int64(e.Seq)
 		if e.Account != "" {
 			a.r.Disconnects++
 		}
@@ -349,6 +353,7 @@ func (r Report) oddText() (s string) {
 			s += fmt.Sprintf("%s %d\n", name, n)
 		}
 	}
+	line("answers left unsaid", r.Unsaid)
 	line("destinations of submit_multi", r.Multi)
 	line("cancelled", r.Cancelled)
 	line("replaced", r.Replaced)

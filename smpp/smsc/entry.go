@@ -41,7 +41,7 @@ type Entry struct {
 	Command   string // name of the PDU, or CommandClosed, CommandProtocolError, "start", "queued"
 	In        bool   // came from the client
 	Status    smpp.Status
-	Seq       uint32
+	Seq       uint32 // of CommandClosed: how many answers to submits were never said, or perhaps not
 	MessageID uint64 // number of the message; ID writes it as on the wire. For KindReply and KindQueued that of the text
 	IDForm    IDForm // how MessageID is written in responses
 

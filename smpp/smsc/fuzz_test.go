@@ -30,10 +30,10 @@ func FuzzTake(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b, byte(smpp.Version34))
+		f.Add(b, smpp.Version34)
 		f.Add(append(b, b...), byte(0))
-		f.Add(b, byte(smpp.Version50))
-		f.Add(b, byte(smpp.Version33))
+		f.Add(b, smpp.Version50)
+		f.Add(b, smpp.Version33)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, version byte) {
 		o := Options{Accounts: testAccounts(), Scenario: quick(), LogDir: t.TempDir()}

@@ -267,15 +267,17 @@ func (b *outbox) drain(farewell []byte, hangUp bool) {
 	wakeUp(b.wake)
 }
 
-// close gives back every delivery that the client hasn't answered; nothing is taken afterwards.
-func (b *outbox) close() []delivery {
+// close gives back every delivery that the client hasn't answered, and how many answers were never said; nothing is taken
+// afterwards.
+func (b *outbox) close() (out []delivery, unsaid int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
+	unsaid = b.answers.n + b.ready.n
 	if b.receipts == nil {
-		return nil
+		return nil, unsaid
 	}
-	out := make([]delivery, 0, b.receipts.len()+b.due.n+b.texts.n+b.unacked)
+	out = make([]delivery, 0, b.receipts.len()+b.due.n+b.texts.n+b.unacked)
 	for i := range b.window {
 		if w := &b.window[i]; w.seq != 0 {
 			w.d.flags |= deliverAgain
@@ -290,7 +292,7 @@ func (b *outbox) close() []delivery {
 		out = append(out, d)
 	}
 	b.receipts.drain(func(batch []delivery) { out = append(out, batch...) })
-	return out
+	return out, unsaid
 }
 
 // withdraw marks what matches and was not sent yet as dead: the writer leaves it out. It returns what it marked.

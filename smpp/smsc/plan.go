@@ -32,9 +32,20 @@ func (c *conn) planReceipt(b *behaviour, from *sender, to phone, answerMs uint32
 	case esmTransaction:
 		return c.transact(answerMs)
 	}
+	d := delivery{
+		id: r.id, from: to, submitted: uint32(c.at.micros / 1_000_000), number: from.number.place, fromType: r.destType,
+		toType: from.kind, stat: r.stat, form: b.formIndex,
+	}
+	if c.version < smpp.Version34 {
+		d.form |= form33
+	}
+	r.before = r.reg&smpp.ReceiptIntermediate != 0
 	if !c.wanted(b) {
 		r.quiet = true
-		c.alert(b, from, to)
+		if r.before {
+			c.intermediate(d, from.number, answerMs)
+		}
+		c.alert(from, to)
 		return answerMs
 	}
 	early, away := false, false
@@ -47,39 +58,37 @@ func (c *conn) planReceipt(b *behaviour, from *sender, to phone, answerMs uint32
 	if b.odd.any {
 		away = c.odd(b)
 	}
-	flags := byte(0)
 	if early {
-		r.delayMillis, flags = 0, deliverEarly
+		r.delayMillis, d.flags = 0, deliverEarly
 		answerMs = max(answerMs, c.at.ms+earlyMs)
 	} else {
 		r.delayMillis = max(r.delayMillis, answerMs-c.at.ms)
 	}
-	c.alert(b, from, to)
-	if r.reg&smpp.ReceiptIntermediate != 0 {
-		r.before = true
-	}
-	d := delivery{
-		id: r.id, from: to, due: c.at.ms + r.delayMillis, submitted: uint32(c.at.micros / 1_000_000),
-		number: from.number.place, fromType: r.destType, toType: from.kind, stat: r.stat, flags: flags, form: b.formIndex,
-	}
-	if c.version < smpp.Version34 {
-		d.form |= form33
-	}
+	d.due = c.at.ms + r.delayMillis
+	c.alert(from, to)
 	if r.before {
-		c.intermediate(d, answerMs)
+		c.intermediate(d, from.number, answerMs)
 	}
-	if !r.lost {
-		c.owe(d, away)
-		if r.duplicate {
-			d.due += duplicateMs
-			if b.repeatMs > 0 {
-				d.due += b.repeatMs - duplicateMs
-			}
-			d.flags &^= deliverEarly
-			c.owe(d, away)
-		}
-	}
+	c.owePlanned(b, d, from.number, away)
 	return answerMs
+}
+
+// owePlanned queues the receipt as often as it comes.
+func (c *conn) owePlanned(b *behaviour, d delivery, n *number, away bool) {
+	if c.submit.lost {
+		return
+	}
+	c.owe(d, n, away)
+	if !c.submit.duplicate {
+		return
+	}
+	again := uint32(duplicateMs)
+	if b.repeatMs > 0 {
+		again = b.repeatMs
+	}
+	d.due += again
+	d.flags &^= deliverEarly
+	c.owe(d, n, away)
 }
 
 // fate moves the end of a message that waits for its time, and lets it expire where the end comes too late.
@@ -119,13 +128,13 @@ func (c *conn) odd(b *behaviour) (away bool) {
 	if o.reorder > 0 && c.random()>>32 < o.reorder {
 		r.delayMillis += (o.reorderBy.draw(c.random()) + 999) / 1000
 	}
-	r.before = o.intermediate > 0 && c.random()>>32 < o.intermediate
+	r.before = r.before || o.intermediate > 0 && c.random()>>32 < o.intermediate
 	return o.otherBind > 0 && c.random()>>32 < o.otherBind
 }
 
 // owe queues a receipt, here or on another bind.
-func (c *conn) owe(d delivery, away bool) {
-	if n := c.s.numbers.all()[d.number]; n.maxPending > 0 {
+func (c *conn) owe(d delivery, n *number, away bool) {
+	if n.maxPending > 0 {
 		n.pending.Add(1)
 	}
 	if away {
@@ -136,10 +145,10 @@ func (c *conn) owe(d delivery, away bool) {
 }
 
 // intermediate queues the receipt that comes before the last word: half way, but after the answer.
-func (c *conn) intermediate(d delivery, answerMs uint32) {
+func (c *conn) intermediate(d delivery, n *number, answerMs uint32) {
 	d.due = max(c.at.ms+c.submit.delayMillis/2, answerMs)
 	d.flags = deliverBefore
-	c.owe(d, false)
+	c.owe(d, n, false)
 }
 
 // transact lets the answer wait for the delivery and say what came of it.
@@ -153,9 +162,9 @@ func (c *conn) transact(answerMs uint32) uint32 {
 }
 
 // alert queues an alert_notification where delivery fails and set_dpf asks for it (SMPP 3.4 §5.3.2.29).
-func (c *conn) alert(b *behaviour, from *sender, to phone) {
+func (c *conn) alert(from *sender, to phone) {
 	r := &c.submit
-	p := c.s.plan()
+	p := c.plan
 	if p.alertDelay == nil || r.tlvs == nil || r.stat == StatDelivered || r.stat == StatAccepted {
 		return
 	}

@@ -89,7 +89,7 @@ func (c *conn) oweAnew(m message, fate change, owed []delivery) {
 		return
 	}
 	d.number, d.flags, d.stat, d.due = n.place, 0, fate.stat, c.at.ms+uint32(max(0, fate.at-c.at.micros)/1000)
-	c.owe(d, false)
+	c.owe(d, n, false)
 }
 
 // replacePresent does what replace_if_present_flag asks: the messages from the same sender to the same phone with the

@@ -116,7 +116,7 @@ func (r *recovery) entry(e *Entry) error {
 		if e.MessageID != 0 {
 			r.s.log.note(e.MessageID, r.segment, r.d.at)
 		}
-		if e.Accepted() && e.Stat != StatNone && !e.Unwanted && (!e.Lost || e.Intermediate) {
+		if e.Accepted() && e.Stat != StatNone && (e.Intermediate || !e.Unwanted && !e.Lost) {
 			r.submit(e)
 		}
 	case KindQueued:
@@ -204,7 +204,7 @@ func (r *recovery) submit(e *Entry) {
 	if e.Duplicate {
 		o.copies = 2
 	}
-	if e.Lost {
+	if e.Lost || e.Unwanted {
 		o.copies = 0
 	}
 	o.before = e.Intermediate

@@ -51,19 +51,22 @@ func (c *conn) decide(seq uint32, kind byte) {
 // judge fills the record of the submit in c.sm, its status included.
 func (c *conn) judge(seq uint32, kind byte) (from *sender, to phone, b *behaviour) {
 	r := &c.submit
-	*r = submitRecord{
-		data: kind == kindData, seq: seq, esm: c.sm.ESMClass, dcs: c.sm.DataCoding, reg: c.sm.RegisteredDelivery, part: 1, parts: 1,
-		service: c.sm.ServiceType, protocol: c.sm.ProtocolID, priority: c.sm.PriorityFlag, replace: c.sm.ReplaceIfPresent != 0,
-		idForm: c.idForm, otherForm: c.idForm != c.s.log.form,
-	}
+	*r = submitRecord{} // cleared, then filled: a literal would be made elsewhere and copied
+	r.data, r.seq, r.part, r.parts = kind == kindData, seq, 1, 1
+	r.esm, r.dcs, r.reg = c.sm.ESMClass, c.sm.DataCoding, c.sm.RegisteredDelivery
+	r.service, r.protocol, r.priority, r.replace = c.sm.ServiceType, c.sm.ProtocolID, c.sm.PriorityFlag, c.sm.ReplaceIfPresent != 0
+	r.idForm, r.otherForm = c.idForm, c.idForm != c.s.log.form
 	from = c.sender()
 	r.source = from.typed
 	to = c.destination()
 	status := c.content()
-	if times := c.times(); status == smpp.StatusOK {
-		status = times
+	c.sendAt, c.expires = 0, 0
+	if c.sm.ValidityPeriod != "" || c.sm.ScheduleDeliveryTime != "" {
+		if times := c.times(); status == smpp.StatusOK {
+			status = times
+		}
 	}
-	p := c.s.plan()
+	p := c.plan
 	rules := p.of(c.account.config.SystemID)
 	b = &rules.base
 	if len(rules.rules) > 0 {
@@ -206,7 +209,7 @@ func (c *conn) newID() {
 		r.id = c.multiID
 		return
 	}
-	if repeat := c.s.plan().repeat; repeat > 0 && c.lastID != 0 && c.random()>>32 < repeat {
+	if repeat := c.plan.repeat; repeat > 0 && c.lastID != 0 && c.random()>>32 < repeat {
 		r.id = c.lastID
 		return
 	}

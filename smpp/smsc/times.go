@@ -56,7 +56,6 @@ func formatTime(micros int64) string {
 // ever.
 func (c *conn) times() (status smpp.Status) {
 	r := &c.submit
-	c.sendAt, c.expires = 0, 0
 	if c.sm.ScheduleDeliveryTime != "" {
 		r.schedule = c.sm.ScheduleDeliveryTime
 		at, ok := parseTime(r.schedule, c.at.micros)

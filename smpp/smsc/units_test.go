@@ -300,8 +300,12 @@ func TestPatchedReceiptsAreThoseOfTheEncoder(t *testing.T) {
 func TestAnswersAreThoseOfTheEncoder(t *testing.T) {
 	for _, version := range []byte{smpp.Version33, smpp.Version34, smpp.Version50} {
 		for _, r := range []response{
-			{id: 77, seq: 5}, {seq: 6, status: 0x58}, {id: 78, seq: 7, kind: kindData}, {seq: 8, status: 8, kind: kindData},
-			{id: 79, seq: 9, shape: shapeErrorBody}, {id: 79, seq: 9, shape: shapeEmptyID},
+			{id: 77, seq: 5},
+			{seq: 6, status: 0x58},
+			{id: 78, seq: 7, kind: kindData},
+			{seq: 8, status: 8, kind: kindData},
+			{id: 79, seq: 9, shape: shapeErrorBody},
+			{id: 79, seq: 9, shape: shapeEmptyID},
 		} {
 			w := &writer{ids: idWriter{form: IDHex}, c: &conn{version: version, s: &server{}}}
 			w.c.s.live.Store(&plan{})

@@ -68,8 +68,16 @@ func TestAVersionIsAgreedOn(t *testing.T) {
 		server       string
 		client, want byte // 0: no sc_interface_version
 	}{
-		{"5.0", 0x50, 0x50}, {"5.0", 0x34, 0x34}, {"5.0", 0x33, 0}, {"5.0", 0, 0}, {"5.0", 0x51, 0x50},
-		{"3.4", 0x50, 0x34}, {"3.4", 0x34, 0x34}, {"3.4", 0x33, 0}, {"3.3", 0x34, 0}, {"3.3", 0x50, 0},
+		{"5.0", 0x50, 0x50},
+		{"5.0", 0x34, 0x34},
+		{"5.0", 0x33, 0},
+		{"5.0", 0, 0},
+		{"5.0", 0x51, 0x50},
+		{"3.4", 0x50, 0x34},
+		{"3.4", 0x34, 0x34},
+		{"3.4", 0x33, 0},
+		{"3.3", 0x34, 0},
+		{"3.3", 0x50, 0},
 	} {
 		r := start(t, "version: \""+tt.server+"\"\n")
 		_, resp := r.bindAs(smpp.BindTransmitterID, tt.client)

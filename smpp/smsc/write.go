@@ -94,6 +94,7 @@ func (w *writer) flush() (wait time.Duration, more, ok bool) {
 	if len(w.answers) > 0 && w.c.cut.Load() {
 		w.out = w.out[:cut+(len(w.out)-cut)/2]
 		w.send()
+		w.c.cutOff.Add(1)
 		reset(w.c.nc)
 		return 0, false, false
 	}
@@ -102,6 +103,7 @@ func (w *writer) flush() (wait time.Duration, more, ok bool) {
 	}
 	w.out = append(w.out, bye...)
 	if !w.send() {
+		w.c.cutOff.Add(int64(len(w.answers)))
 		return 0, false, false
 	}
 	if bye != nil {
