@@ -66,7 +66,9 @@ func (b *book) summary() Receipts {
 			sum.Early++
 		}
 		sum.States[last.Stat]++
-		took = append(took, last.after)
+		if s.refused == 0 { // We had none of them come again.
+			took = append(took, last.after)
+		}
 	}
 	sum.P50MS, sum.P99MS = milliseconds(percentile(took, 50)), milliseconds(percentile(took, 99))
 	return sum

@@ -39,7 +39,7 @@ func speedCases() []testCase {
 			id: "T-05", name: "Just below the limit", section: "§5.1.3", needs: needSubmit | needFlood,
 			purpose:  "The limit that was agreed can be used.",
 			steps:    []string{"Wait two seconds.", "Submit for three seconds at nine tenths of the limit."},
-			expected: "All are accepted.", run: belowLimit,
+			expected: "All are accepted, but for one in a hundred with a status of the class transient.", run: belowLimit,
 		},
 	}
 }
@@ -86,7 +86,7 @@ func fullWindow(ctx context.Context, r *runner) finding {
 	if t.slowed > 0 {
 		r.saw("the carrier counts its rate over less than a second: it throttles bursts")
 	}
-	if t.accepted+t.slowed != n || t.accepted <= n/2 {
+	if t.accepted+t.slowed+t.transient != n || t.accepted <= n/2 {
 		return fail("%d of %d were not accepted: %s", n-t.accepted, n, t)
 	}
 	return pass()
@@ -94,14 +94,14 @@ func fullWindow(ctx context.Context, r *runner) finding {
 
 // tally is what became of many submits.
 type tally struct {
-	all, accepted, slowed, refused, unanswered, unsent int
-	other                                              smpp.Status // one of the refused
-	ordered                                            bool
-	longest                                            time.Duration
+	all, accepted, slowed, transient, refused, unanswered, unsent int
+	other                                                         smpp.Status // one of the refused
+	ordered                                                       bool
+	longest                                                       time.Duration
 }
 
 func (t tally) String() string {
-	s := fmt.Sprintf("%d accepted, %d refused for being too many, %d refused otherwise, %d unanswered", t.accepted, t.slowed, t.refused, t.unanswered)
+	s := fmt.Sprintf("%d accepted, %d throttled, %d refused for a moment, %d refused for good, %d unanswered", t.accepted, t.slowed, t.transient, t.refused, t.unanswered)
 	if t.refused > 0 {
 		s += fmt.Sprintf(" (%v)", t.other)
 	}
@@ -120,8 +120,10 @@ func (r *runner) tally(all []*sent) tally {
 		switch class := s.status.Class(); {
 		case s.code == session.Accepted:
 			t.accepted++
-		case s.code == session.Refused && (class == smpp.ClassThrottle || class == smpp.ClassTransient):
+		case s.code == session.Refused && class == smpp.ClassThrottle:
 			t.slowed++
+		case s.code == session.Refused && class == smpp.ClassTransient:
+			t.transient++
 		case s.code == session.Refused:
 			t.refused, t.other = t.refused+1, s.status
 		case s.code == session.NotSent:
@@ -177,11 +179,12 @@ func (r *runner) flood(ctx context.Context, l *link, rate float64, long time.Dur
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	begun := time.Now()
-	for time.Since(begun) < long && ctx.Err() == nil && l.alive() {
-		due := int(rate*min(time.Since(begun), long).Seconds()) - len(all)
-		if room := l.window - l.s.Inflight(); due > room {
-			due = room // What the window held back is not made up for later.
-			begun = begun.Add(time.Duration(float64(due-room) / rate * float64(time.Second)))
+	for over := begun.Add(long); time.Now().Before(over) && ctx.Err() == nil && l.alive(); {
+		due := int(rate*time.Since(begun).Seconds()) - len(all)
+		// What the window, or a machine that was busy elsewhere, held back is not made up for: that would be a burst.
+		if most := min(l.window-l.s.Inflight(), int(2*rate*pace.Seconds())+1); due > most {
+			begun = begun.Add(time.Duration(float64(due-most) / rate * float64(time.Second)))
+			due = most
 		}
 		if due > 0 {
 			sents, err := r.hand(l, slices.Repeat([]submission{{pdu: r.plain(), to: r.cfg.Flood}}, due)...)
@@ -242,8 +245,11 @@ func belowLimit(ctx context.Context, r *runner) finding {
 	}
 	t := r.tally(sents)
 	r.saw("%d within 3 s, %.0f/s aimed at: %s", len(sents), rate, t)
-	if t.accepted != t.all || t.all == 0 {
+	switch few := t.all / 100; {
+	case t.all == 0 || t.slowed+t.refused+t.unanswered+t.unsent > 0 || t.transient > few:
 		return fail("%d of %d were not accepted at nine tenths of the limit", t.all-t.accepted, t.all)
+	case t.transient > 0:
+		r.saw("those refused for a moment are no more than one in a hundred, and are sent again")
 	}
 	return pass()
 }

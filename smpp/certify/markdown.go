@@ -62,6 +62,7 @@ func (r *Report) facts() [][2]string {
 		{"agreed", fmt.Sprintf("%d × %s, window %d, %d parts/s", a.Binds, a.Bind, a.Window, a.LimitPerSecond)},
 		{"texts", fmt.Sprintf("from %s to %s", orNone(a.Source), orNone(a.Destination))},
 		{"certified by", r.Program},
+		{"what it speaks", "docs/pics.md, the conformance statement in its sources"},
 		{"when", fmt.Sprintf("%s to %s UTC", r.Started.Format(time.DateTime), r.Ended.Format(time.DateTime))},
 	}
 	if r.Receipts.Asked > 0 {
