@@ -40,6 +40,7 @@ type conn struct {
 	forcedNack   bool
 	cut          atomic.Bool            // the writer sends half of the next answer and drops the connection
 	asked        atomic.Pointer[fault]  // that the writer found due and the reader is to do
+	sudden       atomic.Pointer[fault]  // that somebody wants to happen now
 	pieces       atomic.Pointer[pieces] // how the writer cuts up what it writes; nil: not at all
 	stall        atomic.Int64           // ns until which nothing is read
 	deaf         atomic.Int64           // ns until which nothing is taken or said; 0: not

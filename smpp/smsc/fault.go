@@ -247,6 +247,12 @@ func (w *writer) faults(wait time.Duration) (next time.Duration, ok bool) {
 			}
 		}
 	}
+	if f := c.sudden.Swap(nil); f != nil {
+		f.hits.Add(1)
+		if !w.happen(f) {
+			return 0, false
+		}
+	}
 	left := w.timed.list[:0]
 	for _, f := range w.timed.list {
 		if ahead := int32(c.boundMs + f.afterMs - w.at.ms); ahead > 0 {

@@ -2,6 +2,7 @@ package smsc
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -35,7 +36,11 @@ func (s *server) outbinds(ctx context.Context) {
 				continue
 			}
 			done[i]++
-			dialing.Go(func() { s.outbind(ctx, o) })
+			dialing.Go(func() {
+				if err := s.outbind(ctx, o); err != nil {
+					s.logger.Warn("outbind failed", "addr", o.Address, "error", err)
+				}
+			})
 		}
 		select {
 		case <-ctx.Done():
@@ -54,14 +59,13 @@ func outbindDue(o *Outbind, done int, ns int64) bool {
 }
 
 // outbind connects to a client, says who it is, and waits for its bind (SMPP 3.4 §2.2.1, §4.1.7).
-func (s *server) outbind(ctx context.Context, o *Outbind) {
+func (s *server) outbind(ctx context.Context, o *Outbind) error {
 	ctx, cancel := context.WithTimeout(ctx, outbindWithin)
 	defer cancel()
 	note := o.Address
 	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.Address)
 	if err != nil {
 		note += ": " + err.Error()
-		s.logger.Warn("outbind failed", "addr", o.Address, "error", err)
 	}
 	var c *conn
 	if err == nil {
@@ -82,11 +86,13 @@ func (s *server) outbind(ctx context.Context, o *Outbind) {
 		s.fail(err)
 	}
 	if c == nil {
-		return
+		return err
 	}
 	pdu, err := smpp.Append(nil, smpp.StatusOK, 1, &smpp.Outbind{SystemID: o.SystemID, Password: o.Password})
-	if err == nil {
-		c.box.say(pdu)
-		s.take(c)
+	if err != nil {
+		return errors.Join(err, nc.Close())
 	}
+	c.box.say(pdu)
+	s.take(c)
+	return nil
 }
