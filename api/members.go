@@ -38,7 +38,7 @@ func (a *API) importMembers(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := newStream(w)
 	report, err := a.Store.Import(r.Context(), r.Body, community.ImportOptions{
-		Number: n.Number, Format: format, Source: r.URL.Query().Get("source"), Rejects: rejectLines{out}, Carrier: a.CarrierName,
+		Number: n.Number, Format: format, Source: r.URL.Query().Get("source"), Region: r.URL.Query().Get("region"), Rejects: rejectLines{out}, Carrier: a.CarrierName,
 		Progress: func(p community.ImportReport) {
 			_ = out.line(ImportLine{Progress: &p}) // A client that has left ends the request's context.
 		},

@@ -14,7 +14,7 @@ import (
 // is never closed would swallow the rest of the file; here it costs one line.
 type csvRows struct {
 	in      *lineBuffer
-	today   Date
+	rules   rowRules
 	comma   byte
 	names   []string // of the columns as the file has them
 	columns []string // what is read from each; "": nothing
@@ -26,8 +26,8 @@ type csvRows struct {
 	good bool   // text and ends hold one field for each column
 }
 
-func newCSVRows(in *lineBuffer, today Date) (*csvRows, error) {
-	c := &csvRows{in: in, today: today, comma: ','}
+func newCSVRows(in *lineBuffer, rules rowRules) (*csvRows, error) {
+	c := &csvRows{in: in, rules: rules, comma: ','}
 	line, _, _ := in.oneLine()
 	for _, other := range []byte{';', '\t'} {
 		if bytes.Count(line, []byte{other}) > bytes.Count(line, []byte{c.comma}) {
@@ -118,7 +118,7 @@ func (c *csvRows) next() (e entry, problem string, err error) {
 	text, from := string(c.text), 0
 	for i, end := range c.ends {
 		if c.columns[i] != "" {
-			if problem := e.field(c.columns[i], text[from:end], c.today); problem != "" {
+			if problem := e.field(c.columns[i], text[from:end], c.rules); problem != "" {
 				return e, problem, nil
 			}
 		}

@@ -29,9 +29,12 @@ const (
 
 // ImportOptions say where members go and who hears about it.
 type ImportOptions struct {
-	Number   message.Phone      // whose members they become
-	Format   Format             //
-	Source   string             // name of the file, kept as evidence
+	Number message.Phone // whose members they become
+	Format Format        //
+	Source string        // name of the file, kept as evidence
+	// Region is the country (ISO 3166, as GB) whose numbers stand in the file as
+	// people there write them; empty: North America's ten digits, and E.164.
+	Region   string
 	Rejects  io.Writer          // rows that were not taken, with line and reason; may be nil
 	Progress func(ImportReport) // after every batch; may be nil
 	// Carrier returns the one form of a name in the column carrier, and whether
@@ -83,7 +86,11 @@ type batch struct {
 // leaves what the store has, and who has revoked stays revoked. The report is
 // good also beside an error.
 func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (ImportReport, error) {
-	rows, err := newRowReader(r, o.Format, DateOf(s.now()))
+	region, err := newRegion(o.Region)
+	if err != nil {
+		return ImportReport{}, fmt.Errorf("import: %w", err)
+	}
+	rows, err := newRowReader(r, o.Format, rowRules{today: DateOf(s.now()), region: region})
 	if err != nil {
 		return ImportReport{}, fmt.Errorf("import: %w", err)
 	}

@@ -272,6 +272,27 @@ func TestPhonesAreReadAsListsHaveThem(t *testing.T) {
 	}
 }
 
+func TestPhonesOfARegionAreReadAsPeopleThereWriteThem(t *testing.T) {
+	for code, phones := range map[string]map[string]message.Phone{
+		"gb": {"020 7946 0000": 442079460000, "(0)7700 900123": 447700900123, "07700 900123": 447700900123, "+1 202 555 0001": 12025550001, "+44 (0)7700 900123": 447700900123, "123": 0, "": 0, "nonsense": 0},
+		"US": {"(202) 555-0001": 12025550001, "011 44 7700 900123": 447700900123, "2025550001 x12": 0, "1025550001": 0, "+447700900123": 447700900123},
+		"IT": {"06 1234 5678": 390612345678}, "RU": {"8 912 345-67-89": 79123456789}, "DE": {"0151 23456789": 4915123456789, "0049 151 23456789": 4915123456789},
+	} {
+		r, err := newRegion(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for s, want := range phones {
+			if got, problem := r.phone(s); got != want || (problem == "") != (want != 0) {
+				t.Errorf("%s: %q is %d, %q; want %d", code, s, got, problem, want)
+			}
+		}
+	}
+	if _, err := newRegion("XX"); !errors.Is(err, ErrFormat) {
+		t.Error(err)
+	}
+}
+
 func FuzzImportRows(f *testing.F) {
 	for _, name := range []string{"nasty.csv", "nasty.ndjson"} {
 		b, err := os.ReadFile(filepath.Join("testdata", "import", name))
@@ -289,7 +310,7 @@ func FuzzImportRows(f *testing.F) {
 		if asCSV {
 			format = CSV
 		}
-		rows, err := newRowReader(bytes.NewReader(file), format, today)
+		rows, err := newRowReader(bytes.NewReader(file), format, rowRules{today: today})
 		if err != nil {
 			if !errors.Is(err, ErrFormat) {
 				t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // jsonRows reads one JSON object a line.
 type jsonRows struct {
 	in     *lineBuffer
-	today  Date
+	rules  rowRules
 	from   int64
 	raw    string
 	unread []string
@@ -67,7 +67,7 @@ func (j *jsonRows) row() (e entry, problem string) {
 		if !ok {
 			return e, name + ": want a text"
 		}
-		if problem := e.field(name, text, j.today); problem != "" {
+		if problem := e.field(name, text, j.rules); problem != "" {
 			return e, problem
 		}
 		delete(fields, name)

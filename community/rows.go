@@ -29,16 +29,22 @@ const maxRow = 64 << 10
 // ErrFormat is wrapped by errors about a file as a whole.
 var ErrFormat = errors.New("the file cannot be read")
 
-func newRowReader(r io.Reader, f Format, today Date) (rowReader, error) {
+// rowRules is how columns are read.
+type rowRules struct {
+	today  Date   // by which ages are judged
+	region region // whose numbers stand there without a country code
+}
+
+func newRowReader(r io.Reader, f Format, rules rowRules) (rowReader, error) {
 	in := newLineBuffer(r)
 	if err := in.begin(); err != nil {
 		return nil, err
 	}
 	switch f {
 	case CSV:
-		return newCSVRows(in, today)
+		return newCSVRows(in, rules)
 	case NDJSON:
-		return &jsonRows{in: in, today: today}, nil
+		return &jsonRows{in: in, rules: rules}, nil
 	}
 	return nil, fmt.Errorf("%w: format %q, want %s or %s", ErrFormat, f, CSV, NDJSON)
 }
@@ -58,10 +64,10 @@ const (
 func tooLong() string { return fmt.Sprintf("row: longer than %d octets", maxRow) }
 
 // field reads one column of a row into e.
-func (e *entry) field(name, value string, today Date) (problem string) {
+func (e *entry) field(name, value string, rules rowRules) (problem string) {
 	switch name {
 	case "phone":
-		e.phone, problem = importPhone(value)
+		e.phone, problem = rules.region.phone(value)
 		if problem != "" {
 			problem = "phone: " + problem
 		}
@@ -84,7 +90,7 @@ func (e *entry) field(name, value string, today Date) (problem string) {
 			e.way = v // Carrier goes first where both are there.
 		}
 	default:
-		if err := e.Set(name, value, today); err != nil {
+		if err := e.Set(name, value, rules.today); err != nil {
 			problem = err.Error()
 		}
 	}

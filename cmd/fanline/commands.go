@@ -30,7 +30,7 @@ func commands() []command {
 		{"dev", "[--demo [--members N] [--exit] [--json]] [--data DIR]", "run everything in one go, without configuration, on a simulated carrier", runDev},
 		{"serve", "--config FILE [--data DIR]", "run on a configuration", runServe},
 		{"reload", "[--data DIR] [--json]", "have a running process read its configuration again, without unbinding", runReload},
-		{"members import", "FILE [--number N] [--rejects FILE]", "take members in from CSV or NDJSON", runMembersImport},
+		{"members import", "FILE [--number N] [--region GB] [--rejects FILE]", "take members in from CSV or NDJSON", runMembersImport},
 		{"members show", "MEMBER [--number N] [--json]", "show a member, by id or phone", runMembersShow},
 		{"members group", "add|remove|list …", "put members into groups by hand", runMembersGroup},
 		{"broadcast create", "--number N --text T --audience A [--json]", "write a text to an audience; nobody is texted yet", runBroadcastCreate},

@@ -37,6 +37,7 @@ func runMembersImport(ctx context.Context, args []string, stdin io.Reader, stdou
 	number := flags.String("number", "", "`NUMBER` that they join; not needed when there is only one")
 	rejects := flags.String("rejects", "", "`FILE` for the rows that are not taken, each with its line and the reason; default: beside the file, as NAME.rejects.csv")
 	format := flags.String("format", "", "`FORMAT` of the file, csv or ndjson; default: by its name")
+	region := flags.String("region", "", "`COUNTRY` (US, GB, …) whose numbers stand there without a country code; default: North America's ten digits")
 	names, err := parseFlags(flags.FlagSet, args, "FILE")
 	if err != nil {
 		return err
@@ -45,6 +46,7 @@ func runMembersImport(ctx context.Context, args []string, stdin io.Reader, stdou
 	if err != nil {
 		return err
 	}
+	in.region = *region
 	defer in.close()
 	c, n, err := flags.dialNumber(ctx, *number)
 	if err != nil {
@@ -78,6 +80,7 @@ type importing struct {
 	io.Reader
 	file         *os.File // nil: stdin
 	name, format string
+	region       string
 	size         int64 // 0: unknown
 	read         atomic.Int64
 	stopped      atomic.Bool
@@ -152,6 +155,9 @@ func sameFile(a, b string) (bool, error) {
 // importFile sends the file and reads what comes back meanwhile.
 func importFile(ctx context.Context, c *client, number string, in *importing, keep *rejectFile, show *importProgress) (report community.ImportReport, err error) {
 	query := url.Values{"format": {in.format}, "source": {filepath.Base(in.name)}}
+	if in.region != "" {
+		query.Set("region", in.region)
+	}
 	body, err := c.send(ctx, http.MethodPost, pathOf("numbers", number, "members", "import")+"?"+query.Encode(), in, "Content-Type", "application/octet-stream")
 	if err != nil {
 		return report, err
