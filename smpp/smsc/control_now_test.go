@@ -95,3 +95,22 @@ func TestAFaultOnCommandWaitsForNoSubmit(t *testing.T) {
 		t.Error("it waited")
 	}
 }
+
+func TestOperationsCanBeAskedFor(t *testing.T) {
+	r := start(t, far)
+	c := r.bind(smpp.BindTransmitterID)
+	_, id := c.submit(submitTo("13125550001", "hello"))
+	c.cancel(&smpp.CancelSM{MessageID: id, Source: smpp.Address{Addr: testNumber}})
+	c.cancel(&smpp.CancelSM{MessageID: "999", Source: smpp.Address{Addr: testNumber}})
+	c.nc.Close()
+	r.stop()
+	for _, q := range []Query{
+		{Commands: []string{"cancel_sm"}, Status: "ok"}, {Commands: []string{"cancel_sm"}, Phone: "13125550001"},
+		{Commands: []string{"cancel_sm"}, Number: testNumber}, {Commands: []string{"cancel_sm"}, Status: "ESME_RCANCELFAIL"},
+	} {
+		n := 0
+		if err := QueryLog(r.dir, &q, func(*Entry) error { n++; return nil }); err != nil || n != 1 {
+			t.Errorf("%+v: %d, %v, want 1", q, n, err)
+		}
+	}
+}

@@ -56,7 +56,7 @@ type message struct {
 	source, destination      string // with their type octets in front
 	destType                 byte
 	registered               byte
-	submitted                int64
+	submitted, sendAt        int64
 	change
 }
 
@@ -69,6 +69,9 @@ func (s *server) messageOf(e *Entry) message {
 	}
 	if e.ESMClass&esmModeMask == esmTransaction {
 		m.at = e.Micros // What was answered was done with.
+	}
+	if e.Schedule != "" {
+		m.sendAt, _ = parseTime(e.Schedule, e.Micros) // It was read before.
 	}
 	if x, ok := s.changes.get(m.changed); ok {
 		m.change = x
@@ -150,6 +153,9 @@ func (c *conn) query(h smpp.Header, q *smpp.QuerySM) {
 	default:
 		m := found[0]
 		resp.MessageState = smpp.StateEnroute
+		if m.sendAt > c.at.micros && c.version >= smpp.Version50 {
+			resp.MessageState = smpp.StateScheduled
+		}
 		if m.at <= c.at.micros {
 			resp.MessageState, resp.FinalDate = statTable[m.stat].state, formatTime(m.at)
 			if code := statTable[m.stat].err; code != "" {

@@ -295,6 +295,11 @@ func TestScheduleAndValidityAreKept(t *testing.T) {
 	if _, resp := c.query(later, ""); resp.MessageState != smpp.StateEnroute {
 		t.Errorf("state %d before its time", resp.MessageState)
 	}
+	newer, _ := r.bindAs(smpp.BindTransmitterID, 0x50)
+	if _, resp := newer.query(later, ""); resp.MessageState != smpp.StateScheduled {
+		t.Errorf("told to a client of 5.0: state %d, want scheduled", resp.MessageState)
+	}
+	newer.nc.Close()
 	if got := c.receipt(); got.ID != later || time.Since(began) < time.Second {
 		t.Errorf("receipt %+v after %s, want it a second later", got, time.Since(began))
 	}

@@ -248,7 +248,7 @@ func (p *picker) wanted(e *Entry) bool {
 	}
 	if q.Phone != "" || q.Number != "" {
 		phone, number := e.Source, e.Destination
-		if e.Kind == KindSubmit {
+		if e.Kind == KindSubmit || e.Kind == KindOperation && e.In {
 			phone, number = number, phone
 		}
 		if q.Phone != "" && canonicalPhone(phone) != q.Phone || q.Number != "" && canonicalPhone(number) != q.Number {
@@ -279,7 +279,7 @@ func (p *picker) status(e *Entry) bool {
 		return true
 	}
 	switch e.Kind {
-	case KindDeliverResp, KindEvent:
+	case KindDeliverResp, KindEvent, KindOperation:
 	case KindSubmit:
 		if e.Unanswered {
 			return false
