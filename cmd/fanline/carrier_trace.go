@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -67,11 +69,12 @@ func runCarrierTrace(ctx context.Context, args []string, _ io.Reader, stdout, st
 			return usageError{err}
 		}
 		defer func() { _ = file.Close() }() // Closed below where it matters.
-		if t.pcap, err = pcap.NewWriter(file); err != nil {
+		t.file, t.octets = file, bufio.NewWriter(file)
+		if t.pcap, err = pcap.NewWriter(t.octets); err != nil {
 			return err
 		}
-		t.file = file
 	}
+	t.lines = bufio.NewWriter(t.out)
 	long := time.Duration(*seconds * float64(time.Second))
 	begun := time.Now()
 	if err := t.follow(ctx, c, long, *links, stderr); err != nil {
@@ -87,15 +90,26 @@ type tracing struct {
 	count      int
 	raw, plain bool
 	out        io.Writer
+	lines      *bufio.Writer // to out; flushed whenever nothing more is there
 	pcap       *pcap.Writer
+	octets     *bufio.Writer // to file, likewise
 	file       *os.File
+}
+
+// flush lets go of everything, so that whoever watches sees the last PDU.
+func (t *tracing) flush() error {
+	err := t.lines.Flush()
+	if t.octets != nil {
+		err = errors.Join(err, t.octets.Flush())
+	}
+	return err
 }
 
 // errEnough says that as many PDUs came as were asked for.
 var errEnough = errors.New("enough")
 
 // follow reads the trace of a running process until its time is over.
-func (t *tracing) follow(ctx context.Context, c *client, long time.Duration, links bool, stderr io.Writer) error {
+func (t *tracing) follow(ctx context.Context, c *client, long time.Duration, links bool, stderr io.Writer) (err error) {
 	bounded, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if long > 0 {
@@ -111,8 +125,14 @@ func (t *tracing) follow(ctx context.Context, c *client, long time.Duration, lin
 		return err
 	}
 	defer func() { _ = body.Close() }() // It was only read.
+	defer func() { err = errors.Join(err, t.flush()) }()
 	lines := json.NewDecoder(body)
 	for {
+		if left, ok := lines.Buffered().(*bytes.Reader); !ok || left.Len() <= len("\n") {
+			if err := t.flush(); err != nil {
+				return err
+			}
+		}
 		var f api.TraceFrame
 		err := lines.Decode(&f)
 		switch {
@@ -138,7 +158,7 @@ func (t *tracing) follow(ctx context.Context, c *client, long time.Duration, lin
 // frame takes one PDU.
 func (t *tracing) frame(f api.TraceFrame) error {
 	if f.Dropped > t.report.Dropped {
-		fmt.Fprintf(t.out, "… %d PDUs left out: they came faster than they could be read\n", f.Dropped-t.report.Dropped)
+		fmt.Fprintf(t.lines, "… %d PDUs left out: they came faster than they could be read\n", f.Dropped-t.report.Dropped)
 		t.report.Dropped = f.Dropped
 	}
 	t.report.PDUs++
@@ -152,11 +172,11 @@ func (t *tracing) frame(f api.TraceFrame) error {
 			return fmt.Errorf("%s: %w", t.report.PCAP, err)
 		}
 	}
-	if _, err := fmt.Fprintf(t.out, "%s %s/%d %s %s\n", f.At.Format("15:04:05.000000"), f.Carrier, f.Bind, way, tap.Line(f.PDU, t.plain)); err != nil {
+	if _, err := fmt.Fprintf(t.lines, "%s %s/%d %s %s\n", f.At.Format("15:04:05.000000"), f.Carrier, f.Bind, way, tap.Line(f.PDU, t.plain)); err != nil {
 		return err
 	}
 	if t.raw {
-		if _, err := fmt.Fprintf(t.out, "    %s\n", hex.EncodeToString(f.PDU)); err != nil {
+		if _, err := fmt.Fprintf(t.lines, "    %s\n", hex.EncodeToString(f.PDU)); err != nil {
 			return err
 		}
 	}
