@@ -146,6 +146,7 @@ func (e *Engine) decided(i uint32, a *answer) {
 		e.stats.Unknown++
 		o.unknown = true
 		o.given.may |= 1 << (f.part - 1)
+		o.given.lost |= 1 << (f.part - 1)
 		if len(e.late) < maxLate {
 			e.late[a.Token] = late{o: o, ref: f.ref, part: f.part, bind: f.bind.id, written: f.written}
 		}
@@ -232,19 +233,21 @@ func (e *Engine) lateAnswer(a *answer) {
 	if o.left > 0 { // The other parts are still to be decided.
 		if o.dropped == message.Open {
 			e.lateOutcome(o, &l, a)
-			o.given.have |= bit
-			_, o.unknown = o.given.missing(o.msg.Parts)
+			o.given.lost &^= bit
+			o.unknown = o.given.lost != 0
 			e.expect(o, l.part, a.ID)
 		}
 		return
 	}
 	d := o.p.uncertain[o.msg.Phone]
-	if d == nil || d.missing&bit == 0 || d.message.Key() != o.msg.Key() {
+	if d == nil || d.message.Key() != o.msg.Key() {
 		return // A receipt was quicker.
 	}
-	d.missing &^= bit
 	out := e.lateOutcome(o, &l, a)
 	w := e.waitingOf(o.p, d)
+	if heard := e.place(o.p, o.carrier, d, l.part, a.ID); heard {
+		return
+	}
 	if d.missing == 0 {
 		delete(o.p.uncertain, o.msg.Phone)
 		if o.bc != nil {

@@ -25,6 +25,8 @@ type partition struct {
 	seen      *receipts.Seen
 	parked    map[uint64]parked
 	heard     map[handleOf][]parked // receipts of messages whose other parts have none yet
+	recently  []uint64              // the last receipts credited, a ring: what snapshots tell of seen
+	oldest    int                   // of recently
 	lent      []lent                // receipts that messages of other partitions took
 	lapsed    *receipts.Seen        // ids whose message became no_receipt
 	snapshots int64                 // that are durable
@@ -188,7 +190,7 @@ func (e *Engine) snapshot(p *partition) {
 		}
 	}
 	j := &e.gather.At(p.id).Record
-	j.Snapshot, j.Early = s, p.unsettled(e, since)
+	j.Snapshot, j.Early, j.Seen = s, p.unsettled(e, since), p.remembered()
 	p.changed, p.snapshot = false, false
 }
 

@@ -25,6 +25,7 @@ type post struct {
 	binds    map[string]*postBind
 	config   Config
 	sent     int
+	booted   int
 }
 
 const (
@@ -142,6 +143,7 @@ func (p *post) boot() {
 			starts[i].Jobs, starts[i].Receipts, kept[i] = p.e.Marks(i)
 		}
 	}
+	p.booted++
 	e, err := New(p.config)
 	if err != nil {
 		p.t.Fatal(err)
@@ -208,6 +210,11 @@ func (p *post) pass(d time.Duration) {
 // auto's the one after it.
 func (p *post) send(number, phone message.Phone, parts int) message.ID {
 	p.sent++
+	for _, b := range p.binds {
+		for part := range parts {
+			delete(b.past, fmt.Sprintf("%d/%d", phone, part+1))
+		}
+	}
 	id := message.ID{1, byte(p.sent >> 8), byte(p.sent)}
 	i := phone.Partition(postPartitions)
 	v := record.AppendSingle(nil, &record.Single{
@@ -235,6 +242,12 @@ func (p *post) answer(carrier string, phone message.Phone, part int, a Answer) {
 	a.Token, a.At, a.Congestion = token, p.now.UnixMilli(), -1
 	b.port.Answers([]Answer{a})
 	p.steps()
+}
+
+// written tells whether a part waits for its answer.
+func (p *post) written(carrier string, phone message.Phone, part int) bool {
+	_, ok := p.binds[carrier].out[fmt.Sprintf("%d/%d", phone, part)]
+	return ok
 }
 
 func (p *post) accept(carrier string, phone message.Phone, part int, id string) {

@@ -71,6 +71,7 @@ func (e *Engine) detects(c *carrier) {
 func (e *Engine) receipt(p *partition, c *carrier, rc *Receipt, at int64) {
 	r := &c.in.stats
 	look(&r.Receipts, r.Matched+r.Repeated, rc.ID)
+	e.lookAgain(c)
 	if rc.State == message.Open {
 		r.Intermediate++
 		return
@@ -79,6 +80,14 @@ func (e *Engine) receipt(p *partition, c *carrier, rc *Receipt, at int64) {
 		e.findByPhone(c)
 	}
 	s, v := e.find(p, c, rc, at, false)
+	if len(p.parked) > 0 {
+		once := onceKey(e.parkKey(c, &s), rc.Phone)
+		if _, before := p.parked[once]; before && (len(rc.ID) > 0 || v != found) { // Without an id it may be another one.
+			r.Repeated++
+			e.recheck(p, once, false) // The one that came first counts, if its message is known now.
+			return
+		}
+	}
 	switch v {
 	case found:
 		r.Matched++
@@ -110,11 +119,11 @@ func (e *Engine) credit(p *partition, c *carrier, s *search, rc *Receipt, at int
 	} else {
 		c.in.learn(s.form, s.clear())
 		if !c.in.sure() {
-			p.seen.Add(s.asCame())
+			p.remember(s.asCame())
 		}
-		q.seen.Add(onceKey(s.key, w.Phone))
+		q.remember(onceKey(s.key, w.Phone))
 		if q != p || rc.Phone != w.Phone {
-			p.seen.Add(onceKey(s.key, rc.Phone))
+			p.remember(onceKey(s.key, rc.Phone))
 		}
 	}
 	if q != p {
@@ -124,7 +133,7 @@ func (e *Engine) credit(p *partition, c *carrier, s *search, rc *Receipt, at int
 			c.in.learned++
 		}
 	}
-	e.hear(p, q, h, w, s.entry.Part, rc, c, at)
+	e.hear(p, q, h, w, s.entry.Part, false, rc, c, at)
 }
 
 // tooLate notes a receipt of a part whose message was decided without it.
@@ -134,7 +143,7 @@ func (e *Engine) tooLate(s *search) {
 	}
 	w := s.p.table.At(s.entry.Handle)
 	s.p.table.Forget(s.entry)
-	s.p.seen.Add(onceKey(s.key, w.Phone))
+	s.p.remember(onceKey(s.key, w.Phone))
 	if w.Left = max(w.Left, 1) - 1; w.Left == 0 {
 		s.p.free(s.entry.Handle)
 	}
@@ -143,7 +152,7 @@ func (e *Engine) tooLate(s *search) {
 // hear adds a receipt to what those of its message have said. When that is
 // enough the message is final; until then it stands in memory alone, and beside
 // the snapshots.
-func (e *Engine) hear(p, q *partition, h handleOf, w *receipts.Waiting, part uint8, rc *Receipt, c *carrier, at int64) {
+func (e *Engine) hear(p, q *partition, h handleOf, w *receipts.Waiting, part uint8, byPhone bool, rc *Receipt, c *carrier, at int64) {
 	w.Left = max(w.Left, 1) - 1
 	w.Worst = receipts.Join(w.Worst, rc.State)
 	if w.Parts == 1 && w.State == message.Submitted && q.retries[h] == nil {
@@ -151,7 +160,7 @@ func (e *Engine) hear(p, q *partition, h handleOf, w *receipts.Waiting, part uin
 		return
 	}
 	kept := keep(rc, c, at)
-	kept.part = part
+	kept.part, kept.byPhone = part, byPhone
 	q.heard[h] = append(q.heard[h], kept)
 	if w.State == message.Submitted && e.enough(q, h, w) {
 		e.finish(q, h, w, w.Worst, at, "")

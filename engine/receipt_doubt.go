@@ -42,9 +42,9 @@ func (e *Engine) creditDoubt(p *partition, c *carrier, d *doubt, s *search, at i
 	switch {
 	case len(rc.ID) == 0:
 	case c.in.detect: // No response has told which form the id has.
-		p.seen.Add(s.asCame())
+		p.remember(s.asCame())
 	default:
-		p.seen.Add(onceKey(e.parkKey(c, s), rc.Phone))
+		p.remember(onceKey(e.parkKey(c, s), rc.Phone))
 	}
 	part := uint8(bits.TrailingZeros32(d.missing)) + 1
 	w := e.waitingOf(p, d)
@@ -57,7 +57,51 @@ func (e *Engine) creditDoubt(p *partition, c *carrier, d *doubt, s *search, at i
 			e.adopt(p, d, at)
 		}
 	}
-	e.hear(p, p, d.handle, w, part, rc, c, at)
+	e.hear(p, p, d.handle, w, part, true, rc, c, at)
+}
+
+// place takes note that the carrier has a part of an uncertain message, whose
+// id is only known now, and tells whether its receipt was heard already. The
+// receipts that the message took by its phone counted as those of the first
+// parts that were missing; now it may show that they are others'.
+func (e *Engine) place(p *partition, c *carrier, d *doubt, part uint8, id []byte) (heard bool) {
+	bit := uint32(1) << (part - 1)
+	var its, holds *parked
+	key := e.responseKey(c, id)
+	for i, told := 0, p.heard[d.handle]; i < len(told); i++ {
+		r := &told[i]
+		if r.byPhone && len(id) > 0 && its == nil && e.isOf(c, &r.receipt, key) {
+			its = r
+		} else if r.byPhone && r.part == part {
+			holds = r
+		}
+	}
+	switch {
+	case its != nil && holds != nil:
+		its.part, holds.part = part, its.part
+	case its != nil && its.part != part:
+		d.missing = d.missing&^bit | 1<<(its.part-1)
+		its.part = part
+	case its == nil && holds != nil && d.missing != 0:
+		holds.part = uint8(bits.TrailingZeros32(d.missing)) + 1
+		d.missing &= d.missing - 1
+	case its == nil:
+		d.missing &^= bit
+	}
+	if its != nil {
+		its.byPhone = false
+	}
+	return its != nil
+}
+
+// isOf tells whether the id of a receipt may be that of a response.
+func (e *Engine) isOf(c *carrier, rc *Receipt, key uint64) bool {
+	for form := range IDForm(IDForms) {
+		if (!c.in.sure() || form == c.in.stats.Form) && e.receiptKey(c, rc, form) == key {
+			return true
+		}
+	}
+	return false
 }
 
 // waitingOf returns the entry in the table of an uncertain message.
@@ -140,6 +184,7 @@ func allParts(n uint8) uint32 { return uint32(1<<n - 1) }
 type given struct {
 	have  uint32 // accepted, with an id
 	may   uint32 // left, or may have, and once no response came
+	lost  uint32 // of them, those that were given up so far
 	twice bool   // a part was sent again by policy
 }
 

@@ -16,7 +16,7 @@ const (
 	several                // more than one is, or may be: nothing may be credited
 	decided                // one is, and it was decided without this receipt
 	heard                  // it was here before, or another final one of that part
-	perhaps                // it may have been here before, or another message may still turn out to be meant
+	perhaps                // one is, unless it was here before, or another message turns out to be meant
 )
 
 // search looks for the message of a receipt under one id after another.
@@ -59,6 +59,16 @@ func (s *search) fits(w *receipts.Waiting) bool {
 	return rc.Phone == w.Phone || rc.Phone == 0 || rc.To == w.Phone || national(rc.Phone, w.Phone)
 }
 
+// only tells whether the id can be of no other form.
+func (s *search) only() bool {
+	for form, key := range s.keys {
+		if IDForm(form) != s.form && key != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // clear tells whether the id would be another one in every other form.
 func (s *search) clear() bool {
 	for form, key := range s.keys {
@@ -99,9 +109,12 @@ func (e *Engine) find(p *partition, c *carrier, rc *Receipt, at int64, thorough 
 				e.findIn(&s, p, c, form, thorough)
 			}
 		}
-		if s.n == 1 && (p.uncertain[rc.Phone] != nil || e.busy(rc.Phone) || s.wasHere(p)) {
+		if s.n == 1 && !s.only() && (p.uncertain[rc.Phone] != nil || e.busy(rc.Phone) || s.wasHere(p)) {
 			return s, perhaps
 		}
+	}
+	if s.n == 1 && c.in.stats.IDsReused > 0 && (p.uncertain[rc.Phone] != nil || e.busy(rc.Phone)) {
+		return s, perhaps // What has no id yet may have this one too.
 	}
 	switch {
 	case s.n == 0:
@@ -143,16 +156,13 @@ func past(p *partition, c *carrier, s *search) verdict {
 		if key == 0 {
 			continue
 		}
-		once := onceKey(key, s.rc.Phone)
-		seen, lapsed := p.seen.Has(once), p.lapsed.Has(once)
-		switch {
-		case !seen && !lapsed:
-		case !c.in.trusted():
-			return perhaps
-		case IDForm(form) != c.in.stats.Form:
-		case seen:
+		if c.in.sure() && IDForm(form) != c.in.stats.Form {
+			continue
+		}
+		switch once := onceKey(key, s.rc.Phone); {
+		case p.seen.Has(once):
 			return heard
-		default:
+		case p.lapsed.Has(once):
 			return decided
 		}
 	}
@@ -163,7 +173,7 @@ func past(p *partition, c *carrier, s *search) verdict {
 // another message than the one found.
 func (s *search) wasHere(p *partition) bool {
 	for _, key := range s.keys {
-		if once := onceKey(key, s.rc.Phone); key != 0 && (p.seen.Has(once) || p.lapsed.Has(once)) {
+		if once := onceKey(key, s.rc.Phone); key != 0 && key != s.key && (p.seen.Has(once) || p.lapsed.Has(once)) {
 			return true
 		}
 	}

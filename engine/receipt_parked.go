@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"fanline/engine/message"
@@ -15,7 +16,8 @@ type parked struct {
 	carrier *carrier
 	at      int64
 	part    uint8 // of a message that is known; 0: unknown
-	tries   uint8
+	byPhone bool  // … and took it though it doesn't know its id
+	next    int64 // Unix ms, when it is looked for thoroughly
 	several bool // more than one message could be meant
 	learned int  // … as far as was known by then: carrier.in.learned
 }
@@ -37,15 +39,12 @@ func (e *Engine) park(p *partition, c *carrier, s *search, v verdict, at int64) 
 		return
 	}
 	key := onceKey(id, s.rc.Phone)
-	if _, again := p.parked[key]; again {
-		r.Repeated++
-		return
-	}
 	if len(p.parked) >= parkedMax {
 		r.Unmatched++
 		return
 	}
 	kept := keep(s.rc, c, at)
+	kept.next = at + thoroughAfter.Milliseconds()
 	if kept.several = v == several; kept.several {
 		kept.learned = c.in.learned
 		r.Ambiguous++
@@ -61,8 +60,7 @@ func (e *Engine) early(p *partition, key uint64, phone message.Phone) {
 	}
 	once := onceKey(key, phone)
 	if _, ok := p.parked[once]; ok {
-		r := p.parked[once]
-		e.recheck(p, once, &r, false)
+		e.recheck(p, once, false)
 	}
 }
 
@@ -103,11 +101,15 @@ func (e *Engine) reconsider(p *partition, r *parked, thorough bool) bool {
 }
 
 // recheck reconsiders a parked receipt and keeps the receipt or lets it go.
-func (e *Engine) recheck(p *partition, key uint64, r *parked, thorough bool) {
-	if e.reconsider(p, r, thorough) {
+func (e *Engine) recheck(p *partition, key uint64, thorough bool) {
+	r := p.parked[key]
+	if thorough {
+		r.next = 2*e.now.UnixMilli() - r.at // Its age, once more.
+	}
+	if e.reconsider(p, &r, thorough) {
 		delete(p.parked, key)
 	} else {
-		p.parked[key] = *r
+		p.parked[key] = r
 	}
 }
 
@@ -120,20 +122,47 @@ func (e *Engine) lookAgain(c *carrier) {
 			if p == nil {
 				continue
 			}
+			var keys []uint64
 			for key, r := range p.parked {
 				if r.carrier == c {
-					e.recheck(p, key, &r, false)
+					keys = append(keys, key)
 				}
+			}
+			for _, key := range keys {
+				e.rekey(p, key)
 			}
 		}
 	}
 }
 
+// rekey looks at a parked receipt again, and keeps it where it belongs now that
+// its id is read in another form.
+func (e *Engine) rekey(p *partition, key uint64) {
+	r, ok := p.parked[key]
+	if !ok {
+		return // Another one took its place.
+	}
+	delete(p.parked, key)
+	if e.reconsider(p, &r, false) {
+		return
+	}
+	s := search{c: r.carrier, rc: &r.receipt}
+	s.keys[r.carrier.in.stats.Form] = e.receiptKey(r.carrier, &r.receipt, r.carrier.in.stats.Form)
+	now := onceKey(e.parkKey(r.carrier, &s), r.receipt.Phone)
+	if before, taken := p.parked[now]; taken && before.at <= r.at {
+		r.carrier.in.stats.Repeated++
+		return
+	} else if taken {
+		r.carrier.in.stats.Repeated++
+	}
+	p.parked[now] = r
+}
+
 // How parked receipts are looked at again.
 const (
-	thoroughAfter = 2 * time.Second // when the response with its id must have come
-	thoroughTries = 12
-	againMost     = 1 << 10 // of a partition at a time, so that nothing else waits long
+	thoroughAfter = 2 * time.Second // at first, when the response with its id must have come; then at twice its age
+	oftenFor      = time.Minute     // as long it is looked at whenever there is time
+	againMost     = 1 << 10         // of a partition at a time, so that nothing else waits long
 )
 
 // expireParked looks at what is parked again and lets go what has waited as
@@ -147,15 +176,11 @@ func (e *Engine) expireParked(p *partition, ms int64) {
 			r.carrier.in.stats.Unmatched++
 			continue
 		}
-		if budget > 0 && r.tries < thoroughTries {
+		if thorough := ms >= r.next; budget > 0 && (thorough || ms-r.at < oftenFor.Milliseconds()) {
 			budget--
-			thorough := ms-r.at >= thoroughAfter.Milliseconds()
-			if thorough {
-				r.tries++
-			}
-			e.recheck(p, key, &r, thorough)
+			e.recheck(p, key, thorough)
 		} else if p.uncertain[r.receipt.Phone] != nil {
-			e.recheck(p, key, &r, false)
+			e.recheck(p, key, false)
 		}
 	}
 	kept := p.lent[:0]
@@ -194,6 +219,28 @@ func (p *partition) byPhone(c *carrier) {
 	})
 }
 
+// rememberMost is how many receipts a snapshot tells of that were credited: as
+// many as carriers may send again after a restart, their answer having been
+// lost with us.
+const rememberMost = 1 << 11
+
+// remember takes note of a receipt that was credited, so that it is known when
+// it comes again.
+func (p *partition) remember(once uint64) {
+	p.seen.Add(once)
+	if len(p.recently) < rememberMost {
+		p.recently = append(p.recently, once)
+		return
+	}
+	p.recently[p.oldest] = once
+	p.oldest = (p.oldest + 1) % rememberMost
+}
+
+// remembered lists those receipts, the oldest first.
+func (p *partition) remembered() []uint64 {
+	return append(slices.Clone(p.recently[p.oldest:]), p.recently[:p.oldest]...)
+}
+
 // earlyOctets bounds what a snapshot tells of receipts: brokers refuse records
 // of a megabyte.
 const earlyOctets = 384 << 10
@@ -203,31 +250,39 @@ const earlyOctets = 384 << 10
 func (p *partition) unsettled(e *Engine, since int64) []record.Early {
 	var all []record.Early
 	octets := 0
-	add := func(r *parked) {
+	add := func(r *parked, of message.Key) {
 		rc := &r.receipt
-		if octets += 48 + len(rc.ID) + len(rc.Err); octets <= earlyOctets {
-			all = append(all, record.Early{Carrier: r.carrier.name, ID: rc.ID, Phone: rc.Phone, To: rc.To, State: rc.State, Err: rc.Err, At: r.at})
+		if octets += 64 + len(rc.ID) + len(rc.Err); octets <= earlyOctets {
+			all = append(all, record.Early{
+				Carrier: r.carrier.name, ID: rc.ID, Phone: rc.Phone, To: rc.To, State: rc.State, Err: rc.Err, At: r.at, Of: of,
+			})
 		}
 	}
-	for _, parts := range p.heard {
+	none := message.Key{}
+	for h, parts := range p.heard {
 		for i := range parts {
-			add(&parts[i])
+			of := none
+			if w := p.table.At(h); parts[i].byPhone && w != nil {
+				m := e.messageOf(p, h, w)
+				of = m.Key()
+			}
+			add(&parts[i], of)
 		}
 	}
 	for i := range p.lent {
 		if l := &p.lent[i]; l.open(e) {
-			add(&l.parked)
+			add(&l.parked, none)
 		}
 	}
 	for o := range p.again {
 		for i := range o.retry.said {
-			add(&o.retry.said[i])
+			add(&o.retry.said[i], none)
 		}
 	}
 	for _, young := range []bool{true, false} {
 		for _, r := range p.parked {
 			if (r.at >= since) == young {
-				add(&r)
+				add(&r, none)
 			}
 		}
 	}

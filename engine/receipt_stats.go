@@ -133,9 +133,6 @@ const (
 // sure tells whether the form of ids needs no more finding out.
 func (in *incoming) sure() bool { return !in.detect || in.stats.Detected }
 
-// trusted tells whether the form tried first is more than a guess.
-func (in *incoming) trusted() bool { return !in.detect || in.stats.ByForm[in.stats.Form] > 0 }
-
 // learn takes note of a match; clear: in no other form would the id have been
 // the same.
 func (in *incoming) learn(form IDForm, clear bool) {
@@ -151,6 +148,7 @@ func (in *incoming) learn(form IDForm, clear bool) {
 		in.learned++
 	} else if !s.Detected && s.ByForm[form] > s.ByForm[s.Form] {
 		s.Form = form
+		in.learned++
 	}
 }
 

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +35,7 @@ func (e *Engine) Own(ctx context.Context, partition int32, start Start, replay R
 	if err != nil {
 		return fmt.Errorf("own partition %d: %w", partition, err)
 	}
-	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, noIDs: map[uint16]bool{}}
+	r := &recovery{e: e, p: newPartition(partition), open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, gone: map[handleOf]message.Phone{}, noIDs: map[uint16]bool{}}
 	r.p.owner, r.p.acked = owner, owner
 	r.p.jobsNext, r.p.receiptsNext = start.Jobs, start.Receipts
 	r.p.receiptsDone = start.Receipts
@@ -97,10 +99,12 @@ type recovery struct {
 	p     *partition
 	owner int64 // of the records being read
 	open  map[record.Ref]openIntent
-	texts map[message.Key]*partial // messages that wait for receipts
-	begun map[message.Key]begun    // of those that are undecided
-	early []record.Early           // as of the last snapshot
-	noIDs map[uint16]bool          // carriers that accepted parts without giving an id
+	texts map[message.Key]*partial   // messages that wait for receipts
+	begun map[message.Key]begun      // of those that are undecided
+	early []record.Early             // as of the last snapshot
+	seen  []uint64                   // likewise
+	gone  map[handleOf]message.Phone // of messages that are final
+	noIDs map[uint16]bool            // carriers that accepted parts without giving an id
 }
 
 // begun is what outcomes that decide nothing said of a message.
@@ -133,7 +137,7 @@ func (r *recovery) apply(offset int64, j *record.Journal) {
 	}
 	if j.Snapshot != nil {
 		r.restore(j.Snapshot)
-		r.early = j.Early
+		r.early, r.seen = j.Early, j.Seen
 		for i := range r.early { // They alias the record.
 			e := &r.early[i]
 			e.Carrier, e.ID, e.Err = strings.Clone(e.Carrier), bytes.Clone(e.ID), strings.Clone(e.Err)
@@ -201,7 +205,11 @@ func (r *recovery) outcome(offset int64, o *record.Outcome) {
 		return
 	}
 	if d := r.p.uncertain[o.Message.Phone]; o.State == message.Open && d != nil && d.message.Key() == key {
-		d.missing &^= 1 << (o.Part - 1) // A late answer; another part's is still to come.
+		if part := r.texts[key]; o.Code == message.Accepted && part != nil { // A late answer; another part's is still to come.
+			d.missing &^= 1 << (o.Part - 1)
+			d.handle, d.waits = part.handle, part.waits
+			r.p.since(d.handle, d.offset)
+		}
 		return
 	}
 	if o.State == message.Open {
@@ -366,6 +374,7 @@ func (r *recovery) final(offset int64, f *record.Final) {
 		if part.waits {
 			delete(r.p.ids, part.handle)
 			r.p.table.Free(part.handle)
+			r.gone[part.handle] = f.Message.Phone
 		}
 		delete(r.texts, key)
 	}
@@ -477,16 +486,38 @@ func (r *recovery) takeOver(now time.Time) {
 		r.settleRest(bc, ms)
 	}
 	r.byPhone()
+	slices.SortFunc(r.early, func(a, b record.Early) int { return cmp.Compare(a.At, b.At) }) // The first of a part stands.
 	for i := range r.early {
 		early := &r.early[i]
 		if c := e.carrierNamed(early.Carrier); c != nil {
-			e.receipt(p, c, &Receipt{ID: early.ID, State: early.State, Err: early.Err, Phone: early.Phone, To: early.To}, early.At)
+			rc := Receipt{ID: early.ID, State: early.State, Err: early.Err, Phone: early.Phone, To: early.To}
+			d := p.uncertain[early.Phone]
+			if s, v := e.find(p, c, &rc, early.At, false); d != nil && d.message.Key() == early.Of && v != found {
+				c.in.stats.Settled++
+				e.creditDoubt(p, c, d, &s, early.At)
+				continue
+			}
+			e.receipt(p, c, &rc, early.At)
 		}
 	}
+	r.remember() // Only now: what a message was told by one of these it is yet to be told.
 	p.advance(e)
 	e.mu.Lock()
 	e.owned[p.id] = true
 	e.mu.Unlock()
+}
+
+// remember keeps the ids of messages that are final beyond the next restart too:
+// carriers send receipts again whose answer was lost with us.
+func (r *recovery) remember() {
+	for _, once := range r.seen {
+		r.p.remember(once)
+	}
+	r.p.table.Purge(func(key uint64, h handleOf) {
+		if phone, ok := r.gone[h]; ok {
+			r.p.remember(onceKey(key, phone))
+		}
+	})
 }
 
 // byPhone has the messages of carriers that leave ids out be found by phone.

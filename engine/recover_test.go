@@ -18,7 +18,7 @@ func TestAReceiptReadAgainAfterARestartMatchesNoUncertainMessage(t *testing.T) {
 	}
 	p := newPartition(0)
 	e.parts[0] = p
-	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, noIDs: map[uint16]bool{}}
+	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, gone: map[handleOf]message.Phone{}, noIDs: map[uint16]bool{}}
 	text := func(b message.BroadcastID) record.Message {
 		return record.Message{Class: message.ClassBroadcast, Broadcast: b, Rank: 1, Member: 7, Phone: 14018465014, Number: worldNumber, Carrier: "acme", Parts: 1}
 	}
@@ -49,7 +49,7 @@ func TestATextBegunBeforeACrashIsUncertainAndNotSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPartition(0)
-	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, noIDs: map[uint16]bool{}}
+	r := &recovery{e: e, p: p, open: map[record.Ref]openIntent{}, texts: map[message.Key]*partial{}, begun: map[message.Key]begun{}, gone: map[handleOf]message.Phone{}, noIDs: map[uint16]bool{}}
 	text := record.Message{Class: message.ClassBroadcast, Broadcast: 7, Rank: 1, Member: 7, Phone: 14018465014, Number: worldNumber, Carrier: "acme", Parts: 2}
 	at := w.ms()
 	r.outcome(3, &record.Outcome{Message: text, Part: 1, Code: message.Accepted, MessageID: []byte("a1"), Written: at, At: at})

@@ -1,6 +1,10 @@
 package record
 
-import "fanline/engine/message"
+import (
+	"encoding/binary"
+
+	"fanline/engine/message"
+)
 
 // Journal is a record of topic journal: what one gathering of one owner says
 // about one partition. A record carries any number of entries of every kind;
@@ -16,7 +20,8 @@ type Journal struct {
 	Finals   []Final
 	Settles  []Settle
 	Snapshot *Snapshot
-	Early    []Early // beside a snapshot, and only there
+	Early    []Early  // beside a snapshot, and only there
+	Seen     []uint64 // likewise: hashes of the last receipts that were credited, oldest first
 }
 
 // NoOwner stands for the owner in an own record, whose offset is not known yet.
@@ -155,7 +160,8 @@ type Early struct {
 	To      message.Phone // our number; 0 unknown
 	State   message.State
 	Err     string
-	At      int64 // Unix ms
+	At      int64       // Unix ms
+	Of      message.Key // the message that took it by its phone; zero: none, or one that has its id
 }
 
 // Broadcast is the state of a broadcast in one partition.
@@ -178,6 +184,7 @@ const (
 	kindSettle
 	kindSnapshot
 	kindEarly
+	kindSeen
 )
 
 // AppendJournal appends the record; runs without intents are left out by the
@@ -224,6 +231,12 @@ func AppendJournal(dst []byte, j *Journal) []byte {
 	if len(j.Early) > 0 {
 		dst = appendEarly(append(dst, kindEarly), j.Early)
 	}
+	if len(j.Seen) > 0 {
+		dst = appendUvarint(append(dst, kindSeen), uint64(len(j.Seen)))
+		for _, key := range j.Seen {
+			dst = binary.LittleEndian.AppendUint64(dst, key)
+		}
+	}
 	return dst
 }
 
@@ -267,6 +280,12 @@ func DecodeJournal(b []byte, j *Journal) error {
 			j.Snapshot = r.snapshot()
 		case kindEarly:
 			r.early(j)
+		case kindSeen:
+			var key [8]byte
+			for range r.count(len(key), "receipts seen") {
+				r.fixed(key[:], "receipt seen")
+				j.Seen = append(j.Seen, binary.LittleEndian.Uint64(key[:]))
+			}
 		default:
 			r.off--
 			r.fail("unknown kind of entry")

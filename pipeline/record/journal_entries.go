@@ -290,12 +290,26 @@ func appendEarly(dst []byte, early []Early) []byte {
 		dst = appendString(dst, e.ID)
 		dst = appendUvarint(dst, uint64(e.Phone))
 		dst = appendUvarint(dst, uint64(e.To))
-		dst = append(dst, byte(e.State))
+		if e.Of == (message.Key{}) {
+			dst = append(dst, byte(e.State))
+		} else {
+			dst = append(dst, byte(e.State)|earlyOf)
+		}
 		dst = appendString(dst, e.Err)
 		dst = appendVarint(dst, e.At)
+		switch {
+		case e.Of == (message.Key{}):
+		case e.Of.Broadcast != 0:
+			dst = appendUvarint(appendUvarint(dst, uint64(e.Of.Broadcast)), uint64(e.Of.Member))
+		default:
+			dst = append(appendUvarint(dst, 0), e.Of.ID[:]...)
+		}
 	}
 	return dst
 }
+
+// earlyOf is set in an early receipt's state where the key of a message follows.
+const earlyOf = 0x80
 
 func (r *reader) early(j *Journal) {
 	carrier := ""
@@ -303,9 +317,15 @@ func (r *reader) early(j *Journal) {
 		if name := r.string("carrier"); name != "" {
 			carrier = name
 		}
-		e := Early{
-			Carrier: carrier, ID: r.bytes("id"), Phone: message.Phone(r.uvarint("phone")), To: message.Phone(r.uvarint("number")),
-			State: r.state("state"), Err: r.string("err"), At: r.varint("time"),
+		e := Early{Carrier: carrier, ID: r.bytes("id"), Phone: message.Phone(r.uvarint("phone")), To: message.Phone(r.uvarint("number"))}
+		of := r.off < len(r.b) && r.b[r.off]&earlyOf != 0
+		e.State, e.Err, e.At = r.stateIn("state", ^byte(earlyOf)), r.string("err"), r.varint("time")
+		if of {
+			if e.Of.Broadcast = message.BroadcastID(r.uint32("broadcast")); e.Of.Broadcast != 0 {
+				e.Of.Member = message.MemberID(r.uint32("member"))
+			} else {
+				r.fixed(e.Of.ID[:], "id")
+			}
 		}
 		if r.err != nil {
 			return

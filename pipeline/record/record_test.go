@@ -57,8 +57,10 @@ func sampleJournal() *Journal {
 		Early: []Early{
 			{Carrier: "acme", ID: []byte("a1"), Phone: 12025550101, To: 17735550100, State: message.Delivered, Err: "000", At: 1_790_000_000_000},
 			{Carrier: "acme", ID: []byte("a2"), Phone: 12025550102, State: message.Failed, At: 1_790_000_000_001},
-			{Carrier: "b", ID: []byte("1"), State: message.Expired},
+			{Carrier: "b", ID: []byte("1"), State: message.Expired, Of: message.Key{Broadcast: 7, Member: 70000}},
+			{Carrier: "b", ID: []byte{}, State: message.Delivered, Of: message.Key{ID: message.ID{9}}},
 		},
+		Seen: []uint64{1, 1<<64 - 1, 77},
 	}
 }
 
