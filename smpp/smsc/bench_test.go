@@ -212,7 +212,63 @@ func BenchmarkTake(b *testing.B) {
 
 // BenchmarkAudit is a submit, its receipt and its answer read from a log and counted.
 func BenchmarkAudit(b *testing.B) {
-	dir := b.TempDir()
+	dir := messagesLog(b)
+	b.ResetTimer()
+	r, err := Audit(dir)
+	if err != nil || r.Duplicates != 0 || int(r.Messages) < b.N {
+		b.Fatalf("%+v %v", r, err)
+	}
+}
+
+// BenchmarkQuery is a submit, its receipt and its answer looked at for the messages of one phone.
+func BenchmarkQuery(b *testing.B) {
+	dir := messagesLog(b)
+	b.ResetTimer()
+	n := 0
+	err := QueryLog(dir, &Query{Phone: "13125550000", All: true}, func(*Entry) error { n++; return nil })
+	if err != nil || n < b.N {
+		b.Fatal(n, err)
+	}
+}
+
+// BenchmarkTraffic is a text from a phone that is made up, logged and owed.
+func BenchmarkTraffic(b *testing.B) {
+	s, err := ParseScenario("bench", []byte(`traffic: [{to: "`+testNumber+`", phones: {from: "13125000000", count: 400000}, per_second: 1000, texts: [{text: JOIN}]}]`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv, err := prepare(&Options{Accounts: testAccounts(), Scenario: &s, LogDir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv.traffic.adopt(srv.plan())
+	r := srv.traffic.running[0]
+	b.ReportAllocs()
+	b.ResetTimer()
+	var batch []*inbound
+	for i := 0; b.Loop(); i++ {
+		batch = append(batch, srv.makeText(r)...)
+		r.sent++
+		if len(batch) == 1000 {
+			if err := srv.takeIn(batch, nil); err != nil {
+				b.Fatal(err)
+			}
+			clear(srv.texts.byID)
+			for _, a := range srv.accounts {
+				a.parked = a.parked[:0]
+			}
+			batch = batch[:0]
+		}
+	}
+	b.StopTimer()
+	if err := srv.log.close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// messagesLog writes a log with b.N messages.
+func messagesLog(b *testing.B) (dir string) {
+	dir = b.TempDir()
 	w := testLog(b, dir)
 	var blk block
 	number := typedAddress(typeE164, testNumber)
@@ -239,9 +295,5 @@ func BenchmarkAudit(b *testing.B) {
 		}
 	}
 	closeLog(b, w)
-	b.ResetTimer()
-	r, err := Audit(dir)
-	if err != nil || r.Duplicates != 0 || int(r.Messages) < b.N {
-		b.Fatalf("%+v %v", r, err)
-	}
+	return dir
 }
