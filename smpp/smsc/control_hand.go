@@ -47,7 +47,7 @@ func (q *ReceiptRequest) pdu(now time.Time) (smpp.PDU, error) {
 		}
 		tlvs = tlvs.Append(smpp.Tag(t.Tag), value)
 	}
-	class := byte(smpp.ESMReceipt)
+	class := smpp.ESMReceipt
 	if q.ESMClass != nil {
 		class = *q.ESMClass
 	}

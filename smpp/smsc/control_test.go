@@ -3,6 +3,7 @@ package smsc
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -51,7 +52,7 @@ func TestAConnectionCanBeDroppedInEveryWay(t *testing.T) {
 		}
 		_ = c.nc.SetReadDeadline(time.Now().Add(5 * time.Second))
 		_, err := c.nc.Read(make([]byte, 1))
-		if clean := err == io.EOF; clean != (how != "reset") {
+		if clean := errors.Is(err, io.EOF); clean != (how != "reset") {
 			t.Errorf("%s: the client reads %v", how, err)
 		}
 		until(t, "the connection is gone", func() bool {

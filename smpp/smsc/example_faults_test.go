@@ -170,14 +170,13 @@ func (x *player) answer(h smpp.Header, resp smpp.PDU) {
 
 // example is what a client sees of a file under configs/simulator/faults.
 type example struct {
-	submits  int
-	gap      time.Duration
-	asked    byte
-	version  byte
-	binds    int // beside the one that plays
-	accounts func([]Account)
-	until    func(p *played) bool // besides all submits answered and a moment more
-	check    func(p *played) bool
+	submits int
+	gap     time.Duration
+	asked   byte
+	version byte
+	binds   int                  // beside the one that plays
+	until   func(p *played) bool // besides all submits answered and a moment more
+	check   func(p *played) bool
 }
 
 func all(n int) func(*played) bool { return func(p *played) bool { return len(p.answers) == n } }

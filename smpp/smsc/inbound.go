@@ -87,7 +87,7 @@ func (s *server) inject(q *TextRequest) (*inbound, error) {
 	if n == nil {
 		return nil, fmt.Errorf("to %s: %w", q.To, errNoNumber)
 	}
-	m, err := q.Manner.compile()
+	m, err := q.compile()
 	if err != nil {
 		return nil, err
 	}

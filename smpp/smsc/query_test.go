@@ -22,7 +22,7 @@ func queried(t *testing.T) *running {
 	first.Options = first.Options.Append(TagKey, []byte("b1.5"))
 	c.write(smpp.StatusOK, 11, first)
 	c.write(smpp.StatusOK, 12, submitTo("nobody", "lost"))
-	receipt, text := uint32(0), uint32(0)
+	receipt := uint32(0)
 	for answers := 0; answers < 2 || receipt == 0; {
 		h, _ := c.receive()
 		if h.ID == smpp.DeliverSMID {
@@ -34,8 +34,7 @@ func queried(t *testing.T) *running {
 	c.write(smpp.StatusOK, receipt, &smpp.DeliverSMResp{})
 	r.textFrom(testPhone, testNumber, "STOP please")
 	h, _ := c.expect(smpp.DeliverSMID)
-	text = h.Sequence
-	c.write(smpp.StatusPermanentError, text, &smpp.DeliverSMResp{})
+	c.write(smpp.StatusPermanentError, h.Sequence, &smpp.DeliverSMResp{})
 	c.send(&smpp.EnquireLink{})
 	c.expect(smpp.EnquireLinkRespID)
 	if n, err := r.control().Count(t.Context(), url.Values{"all": {""}, "command": {"deliver_sm_resp"}}, 2, 5*time.Second); err != nil || n != 2 {

@@ -209,7 +209,8 @@ func TestTextsComeInEveryManner(t *testing.T) {
 		"message class":     {TextRequest{Text: "STOP", Manner: Manner{DataCoding: coding(0xF1)}}, 1, func(m mo) bool { return m.dcs == 0xF1 && m.body == "STOP" }, nil},
 		"reserved coding":   {TextRequest{Text: "STOP", Manner: Manner{DataCoding: coding(0xFF)}}, 1, func(m mo) bool { return m.dcs == 0xFF }, nil},
 		"UCS-2 said to be GSM": {
-			TextRequest{Text: "Ж", Manner: Manner{Encoding: "ucs2", DataCoding: coding(0)}}, 1,
+			TextRequest{Text: "Ж", Manner: Manner{Encoding: "ucs2", DataCoding: coding(0)}},
+			1,
 			func(m mo) bool { return m.dcs == 0 && m.body == "\x04\x16" }, func(byte, string) string { return "Ж" },
 		},
 		"Latin-1":         {TextRequest{Text: "für", Manner: Manner{Encoding: "latin1"}}, 1, func(m mo) bool { return m.dcs == 3 && m.body == "f\xfcr" }, nil},

@@ -239,10 +239,10 @@ func (x *inbound) encode(body string, raw []byte, m *manner) error {
 	}
 	x.esm, x.tlvs, x.spread = m.esm, m.tlvs, m.spread
 	single, room := singleOctets, partOctets
-	switch {
-	case m.parts == partsPayload:
+	switch m.parts {
+	case partsPayload:
 		single, x.form = payloadMax, formPayload
-	case m.parts == partsUDH16:
+	case partsUDH16:
 		room--
 	}
 	if kind == text.GSM7 && raw == nil && m.encoding != "latin1" && m.encoding != "utf8" { // septets, written an octet each
