@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"fanline/engine/message"
 )
 
@@ -88,6 +90,11 @@ func writePEM(t *testing.T, file, kind string, der []byte) {
 // bindOnce binds to host and unbinds again.
 func bindOnce(t *testing.T, host string, change func(*Account)) error {
 	t.Helper()
+	return bindOnceTapped(t, host, change, nil)
+}
+
+func bindOnceTapped(t *testing.T, host string, change func(*Account), tap func(Frame)) error {
+	t.Helper()
 	inbound, err := NewInbound(InboundConfig{
 		Partitions: 1, Log: &fakeLog{}, Logger: quiet(),
 		Revokes: func(string, []byte) (string, bool) { return "", false }, Stop: func(_, _ message.Phone, _ int64, done func()) { done() },
@@ -103,6 +110,9 @@ func bindOnce(t *testing.T, host string, change func(*Account)) error {
 	pool, err := NewPool(PoolConfig{Accounts: []Account{a}, Attach: (&fakeEngine{}).Attach, Inbound: inbound, Logger: quiet()})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if tap != nil {
+		defer pool.Tap(tap)()
 	}
 	b := pool.carriers[0].binds[0]
 	l, err := b.open(t.Context(), &a, host)
@@ -247,4 +257,31 @@ func (r remembering) Accept() (net.Conn, error) {
 		r.from <- conn.RemoteAddr().String()
 	}
 	return conn, err
+}
+
+func TestATapSeesWhatIsInsideTLSAndBothEnds(t *testing.T) {
+	ours := newAuthority(t)
+	server := ours.sign(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{server}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { answerBinds(listener) })
+	var e ear
+	err = bindOnceTapped(t, listener.Addr().String(), func(a *Account) { a.TLS = &TLS{CA: ours.file} }, e.hear)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"out bind_transceiver", "in bind_transceiver_resp", "out unbind", "in unbind_resp"}
+	if diff := cmp.Diff(want, e.heard()); diff != "" {
+		t.Error(diff)
+	}
+	for _, f := range e.frames {
+		if f.Remote.String() != listener.Addr().String() || !f.Local.IsValid() || f.Local == f.Remote {
+			t.Errorf("from %v to %v", f.Local, f.Remote)
+		}
+	}
+	listener.Close()
+	serving.Wait()
 }
