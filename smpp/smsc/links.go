@@ -39,7 +39,7 @@ type Outbind struct {
 	SystemID string           `yaml:"system_id"` // of the simulator, in the outbind
 	Password string           `yaml:"password"`
 	Times    int              `yaml:"times"` // 0: one with every left out, else no bound
-	Window   `yaml:",inline"` // for is not looked at
+	Window   `yaml:",inline"` // for and daily are not looked at
 }
 
 // links is what a scenario says about connections and binds, compiled.

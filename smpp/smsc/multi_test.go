@@ -132,3 +132,33 @@ func TestACellBroadcastIsTakenAskedAboutAndCancelled(t *testing.T) {
 		t.Errorf("logged %+v", ops)
 	}
 }
+
+// TestAClientThatAlwaysReplacesIsServed holds that the flag costs no reading of the log for each submit.
+func TestAClientThatAlwaysReplacesIsServed(t *testing.T) {
+	dir := t.TempDir()
+	r := startSMSC(t, dir, testAccounts(), scenario(t, far))
+	c := r.bind(smpp.BindTransmitterID)
+	const n, phones = 600, 3
+	for i := range n {
+		sm := submitTo("1312555000"+string(rune('0'+i%phones)), "hello")
+		sm.ReplaceIfPresent = 1
+		c.send(sm)
+	}
+	for range n {
+		if h, _ := c.expect(smpp.SubmitSMRespID); h.Status != smpp.StatusOK {
+			t.Fatal(h.Status)
+		}
+	}
+	if left := r.server.presence.n; left > 2*phones {
+		t.Errorf("%d messages are noted, want no more than are under way", left)
+	}
+	c.nc.Close()
+	r.stop()
+	if report, err := Audit(dir); err != nil || report.Replaced != n-phones || report.Accepted != n {
+		t.Errorf("audit: %+v, %v", report, err)
+	}
+	again := startSMSC(t, dir, testAccounts(), scenario(t, far))
+	if owed := again.server.pending.Load(); owed != phones {
+		t.Errorf("after a restart %d receipts are owed, want %d", owed, phones)
+	}
+}

@@ -247,30 +247,3 @@ func (s *server) withdraw(a *account, m changed) (out []delivery) {
 	slices.SortStableFunc(out, func(x, y delivery) int { return int(x.flags&deliverBefore) - int(y.flags&deliverBefore) })
 	return out
 }
-
-// present lists the messages from a sender to a phone with a service type that have not come to their end. It reads the
-// whole log: few clients ask.
-func (c *conn) present(source, service string, to phone) (out []message) {
-	if !c.writeLog() {
-		c.stopRead = true
-		return nil
-	}
-	c.block.reset(c.id, c.account.config.SystemID, c.at.micros)
-	err := c.s.log.flush()
-	if err == nil {
-		err = ReadLog(c.s.log.dir, func(e *Entry) error {
-			if !e.Accepted() || e.Account != c.account.config.SystemID || e.ServiceType != service ||
-				canonicalPhone(e.Source) != canonicalPhone(source) || parsePhone([]byte(canonicalPhone(e.Destination))) != to {
-				return nil
-			}
-			if m := c.s.messageOf(e); m.at > c.at.micros {
-				out = append(out, m)
-			}
-			return nil
-		})
-	}
-	if err != nil {
-		c.s.logger.Error("simulator can't read its log", "error", err)
-	}
-	return out
-}

@@ -49,6 +49,7 @@ type server struct {
 	forms    formTable
 
 	changes    changes
+	presence   presence
 	broadcasts broadcasts
 
 	scenario  atomic.Pointer[string] // the one in force as text

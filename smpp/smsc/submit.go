@@ -170,6 +170,9 @@ func (c *conn) accept(b *behaviour, from *sender, to phone, due uint32, chance u
 		if r.replace {
 			c.replacePresent(from)
 		}
+		if c.s.presence.active.Load() {
+			c.noteAccepted(from, to)
+		}
 		c.s.watch.saw(to, r, c.at.micros)
 		if p := c.s.plan(); len(p.replies) > 0 {
 			c.echo(p, from.number, to)
