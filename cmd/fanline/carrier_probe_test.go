@@ -320,6 +320,24 @@ func TestProbeWaitsForTheReceiptOfItsOwnText(t *testing.T) {
 	}
 }
 
+// TestProbeAndCheckSeeTheProcessThatHoldsTheOnlyBind have a carrier that allows
+// one.
+func TestProbeAndCheckSeeTheProcessThatHoldsTheOnlyBind(t *testing.T) {
+	s := simulate(t, smsc.Account{MaxBinds: 1}, "")
+	dir := shortTempDir(t)
+	newCarrierRig(t, dir, s.plain, "").bound(1)
+	t.Setenv("FANLINE_DATA", dir)
+	code, report := probeAt(t, s.plain, "5s", "")
+	if code != exitFailed || report.Running != 1 || !strings.Contains(report.Verdict, "the fanline that runs holds 1 binds, and the account has no more") {
+		t.Errorf("exit %d, %+v", code, report)
+	}
+	t.Setenv("CARRIER_PASSWORD", "pw")
+	_, found := checkJSON(t, `carriers: [{name: acme, hosts: ["`+s.plain+`"], system_id: me, password: env:CARRIER_PASSWORD, limit_per_second: 1}]`)
+	if got := found["carrier acme "+s.plain]; !got.OK || !strings.Contains(got.Detail, "1 binds are up in the fanline that runs by process") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestProbeFailsWithoutTheReceipt(t *testing.T) {
 	s := simulate(t, smsc.Account{}, "receipts: {lost: 1, delay: {min: 10ms, max: 20ms}}")
 	code, report := probeAt(t, s.plain, "5s", "", "--to", "+13125550199", "--receipt", "200ms")
