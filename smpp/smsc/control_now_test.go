@@ -105,8 +105,10 @@ func TestOperationsCanBeAskedFor(t *testing.T) {
 	c.nc.Close()
 	r.stop()
 	for _, q := range []Query{
-		{Commands: []string{"cancel_sm"}, Status: "ok"}, {Commands: []string{"cancel_sm"}, Phone: "13125550001"},
-		{Commands: []string{"cancel_sm"}, Number: testNumber}, {Commands: []string{"cancel_sm"}, Status: "ESME_RCANCELFAIL"},
+		{Commands: []string{"cancel_sm"}, Status: "ok"},
+		{Commands: []string{"cancel_sm"}, Phone: "13125550001"},
+		{Commands: []string{"cancel_sm"}, Number: testNumber},
+		{Commands: []string{"cancel_sm"}, Status: "ESME_RCANCELFAIL"},
 	} {
 		n := 0
 		if err := QueryLog(r.dir, &q, func(*Entry) error { n++; return nil }); err != nil || n != 1 {

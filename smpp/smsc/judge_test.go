@@ -111,7 +111,8 @@ func (e *esme) feed(t *testing.T, submits int, run <-chan error) {
 			done()
 		}
 		select {
-		case <-run:
+		case err := <-run:
+			t.Logf("the session ended: %v", err)
 			return
 		case <-deadline:
 			t.Fatalf("%d of %d known after 20 s", known, submits)
