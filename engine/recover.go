@@ -125,7 +125,8 @@ type partial struct {
 	handle handleOf
 	waits  bool
 	given  given
-	over   bool // it was given up as uncertain
+	over   bool     // it was given up as uncertain
+	first  *partial // of a second attempt of which nothing has left yet
 }
 
 // apply takes a record up. Those of an owner before the last one are void.
@@ -255,11 +256,8 @@ func (r *recovery) attempt(in *record.Intent) {
 	part := r.texts[in.Key()]
 	switch {
 	case part == nil:
-	case part.over: // What the first attempt left in the table finds its receipts, no more.
-		delete(r.texts, in.Key())
-		if d := r.p.uncertain[in.Phone]; d != nil && in.Parts > 1 && d.message.Key() == in.Key() {
-			delete(r.p.uncertain, in.Phone)
-		}
+	case part.over:
+		r.texts[in.Key()] = &partial{first: part}
 	case part.given.may&(1<<(in.Part-1)) != 0:
 		part.given.twice = true
 	}
@@ -270,21 +268,42 @@ func (r *recovery) give(offset int64, o *record.Outcome) {
 	bit := uint32(1) << (o.Part - 1)
 	switch o.Code {
 	case message.Accepted:
+		r.left(o.Message.Key(), o.Message.Phone, o.Message.Parts)
 		r.expect(offset, o)
 		r.texts[o.Message.Key()].given.have |= bit
 	case message.Unknown:
-		r.may(o.Message.Key(), bit)
+		r.left(o.Message.Key(), o.Message.Phone, o.Message.Parts).given.may |= bit
 	}
 }
 
-// may takes note of a part that may have left.
-func (r *recovery) may(key message.Key, bit uint32) {
+// left returns what is known of a message of which a part has left, or may
+// have. Where it was a second attempt's, receipts can no longer settle the first
+// one: they would pass for each other's.
+func (r *recovery) left(key message.Key, phone message.Phone, parts uint8) *partial {
 	part := r.texts[key]
 	if part == nil {
 		part = &partial{}
 		r.texts[key] = part
 	}
-	part.given.may |= bit
+	if d := r.p.uncertain[phone]; part.first != nil && parts > 1 && d != nil && d.message.Key() == key {
+		delete(r.p.uncertain, phone)
+	}
+	part.first = nil // What it left in the table finds its receipts, no more.
+	return part
+}
+
+// text returns what is known of a message whose attempts are over: of the first
+// one, if nothing of a second has left.
+func (r *recovery) text(key message.Key) *partial {
+	part := r.texts[key]
+	switch {
+	case part == nil:
+		part = &partial{}
+	case part.first != nil:
+		part = part.first
+	}
+	r.texts[key] = part
+	return part
 }
 
 // broadcast is that of a message, nil for a one-to-one. It may be the first
@@ -385,11 +404,7 @@ func (r *recovery) final(offset int64, f *record.Final) {
 // stand beside the last snapshot, or are read again, and are found by phone.
 func (r *recovery) adopted(offset int64, f *record.Final) {
 	m := f.Message
-	part := r.texts[m.Key()]
-	if part == nil {
-		part = &partial{}
-		r.texts[m.Key()] = part
-	}
+	part := r.text(m.Key())
 	if !part.waits {
 		part.waits = true
 		part.handle = r.p.table.Add(receipts.Waiting{
@@ -419,11 +434,7 @@ func (r *recovery) adopted(offset int64, f *record.Final) {
 // doubt keeps an uncertain message for receipts to settle, if they can; it is
 // let go otherwise.
 func (r *recovery) doubt(m *record.Message, written, offset int64) {
-	part := r.texts[m.Key()]
-	if part == nil {
-		part = &partial{}
-		r.texts[m.Key()] = part
-	}
+	part := r.text(m.Key())
 	part.over = true
 	missing, may := part.given.missing(m.Parts)
 	if m.Parts == 1 && missing != 0 { // However long ago it was that it left.
@@ -458,7 +469,8 @@ func (r *recovery) takeOver(now time.Time) {
 	left := map[message.Key]int{}
 	for _, open := range r.open {
 		left[open.intent.Key()]++
-		r.may(open.intent.Key(), 1<<(open.intent.Part-1))
+		in := &open.intent
+		r.left(in.Key(), in.Phone, in.Parts).given.may |= 1 << (in.Part - 1)
 	}
 	for ref, open := range r.open {
 		key := open.intent.Key()
