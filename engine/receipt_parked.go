@@ -18,8 +18,8 @@ type parked struct {
 	part    uint8 // of a message that is known; 0: unknown
 	byPhone bool  // … and took it though it doesn't know its id
 	next    int64 // Unix ms, when it is looked for thoroughly
-	several bool // more than one message could be meant
-	learned int  // … as far as was known by then: carrier.in.learned
+	several bool  // more than one message could be meant
+	learned int   // … as far as was known by then: carrier.in.learned
 }
 
 // lent is a receipt that a message of another partition took. Until a snapshot
