@@ -14,14 +14,6 @@ import (
 	"fanline/smpp/smsc"
 )
 
-// smscCommands are what `fanline smsc WORD` can do beside running the simulator.
-func smscCommands() map[string]func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	return map[string]func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error{
-		"audit": runSMSCAudit, "log": runSMSCLog, "mo": runSMSCText, "messages": runSMSCMessages, "init": runSMSCInit,
-		"binds": runSMSCBinds, "drop": runSMSCDrop, "faults": runSMSCFaults, "traffic": runSMSCTraffic, "scenario": runSMSCScenario,
-	}
-}
-
 // smscAbout is what `fanline smsc -h` says before its flags.
 const smscAbout = `fanline smsc runs the carrier simulator: an SMSC on loopback that answers, fails, sends receipts and texts as its
 scenario says, and writes down all of it. Without files it takes binds as smppclient1 with the password "password" and
@@ -43,14 +35,10 @@ beside it:
 flags:
 `
 
-// runSMSC is the carrier simulator, and what asks one that runs or reads its log.
-func runSMSC(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+// runSMSC is the carrier simulator; what asks one that runs or reads its log stands beside it in the table of commands.
+func runSMSC(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		run := smscCommands()[args[0]]
-		if run == nil {
-			return usagef("smsc: no command %q; see fanline help smsc", args[0])
-		}
-		return run(ctx, args[1:], stdin, stdout, stderr)
+		return usagef("smsc: no command %q; see fanline help smsc", args[0])
 	}
 	o, asJSON, err := smscOptions(args, stderr)
 	if err != nil {

@@ -22,7 +22,11 @@ import (
 func smscCommand(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	err := runSMSC(t.Context(), args, strings.NewReader(""), &out, io.Discard)
+	c, rest, ok := find(commands(), append([]string{"smsc"}, args...))
+	if !ok {
+		t.Fatalf("no command smsc %v", args)
+	}
+	err := c.run(t.Context(), rest, strings.NewReader(""), &out, io.Discard)
 	return out.String(), err
 }
 
