@@ -97,9 +97,25 @@ func (r *runner) carryOut(ctx context.Context, t testCase) Result {
 	}
 	result.Verdict, result.Reason = end.verdict, end.reason
 	result.MS = milliseconds(time.Since(begun))
+	r.settle()
 	result.Trace, result.Omitted = r.rec.take()
 	r.cfg.Progress(result)
 	return result
+}
+
+// settling is how long answers to the last deliveries may take to be written, so that they stand in the trace of their case.
+const settling = 200 * time.Millisecond
+
+func (r *runner) settle() {
+	owing := func() bool {
+		return slices.ContainsFunc(r.links, func(l *link) bool {
+			s := l.s.Stats()
+			return l.alive() && (s.Deliveries > s.Responds || s.Waiting > 0)
+		})
+	}
+	for begun := time.Now(); owing() && time.Since(begun) < settling; {
+		time.Sleep(lookAgain)
+	}
 }
 
 // missing says what a case lacks; empty: nothing.

@@ -120,7 +120,7 @@ func (l *line) message(p *smpp.SubmitSM, r smpp.Receipt, receipt bool) {
 	} else {
 		l.text(p)
 	}
-	l.options(p.Options)
+	l.optionsOf(p.DataCoding, receipt, p.Options)
 }
 
 func (l *line) receipt(r smpp.Receipt) {
@@ -149,10 +149,15 @@ func (l *line) text(p *smpp.SubmitSM) {
 	}
 }
 
-// options adds TLVs in order. A message_payload is a text.
-func (l *line) options(o smpp.Options) {
+// options adds TLVs in order.
+func (l *line) options(o smpp.Options) { l.optionsOf(0, false, o) }
+
+// optionsOf is options for a message, whose message_payload is a text, unless it is that of a receipt.
+func (l *line) optionsOf(dataCoding byte, receipt bool, o smpp.Options) {
 	for tag, v := range o.All() {
 		switch {
+		case tag == smpp.TagMessagePayload && l.plain && !receipt:
+			l.word(tag.String(), smstext.Decode(dataCoding, v))
 		case tag == smpp.TagMessagePayload && !l.plain:
 			l.add("%v of %d octets", tag, len(v))
 		case !l.plain && len(v) > 4 && tag != smpp.TagReceiptedMessageID:

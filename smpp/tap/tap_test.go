@@ -223,6 +223,7 @@ func TestALineTellsThePDUAndKeepsTextsAndPhones(t *testing.T) {
 		{"receipt", encode(t, 0, 4, receipt), false, `deliver_sm seq=4 131******99(1/1)→177******00(1/1) esm_class=0x04 receipt id="7" stat="DELIVRD" err="000" submit_date="2611220800" done_date="2611220801" receipted_message_id="7" message_state=0x02`},
 		{"bind", encode(t, 0, 1, &smpp.Bind{Kind: smpp.BindTransceiverID, SystemID: "fan", Password: "pssst", InterfaceVersion: 0x34}), true, `bind_transceiver seq=1 system_id="fan" interface_version=0x34`},
 		{"payload", encode(t, 0, 5, &smpp.DataSM{Source: ours, Destination: smpp.Address{Addr: "77333"}, Options: smpp.Options{}.Append(smpp.TagMessagePayload, []byte("secret"))}), false, `data_sm seq=5 177******00(1/1)→77333(0/0) message_payload of 6 octets`},
+		{"payload plain", encode(t, 0, 5, &smpp.DataSM{Source: ours, Destination: smpp.Address{Addr: "77333"}, DataCoding: 8, Options: smpp.Options{}.Append(smpp.TagMessagePayload, []byte{4, 0x16})}), true, `data_sm seq=5 17735550100(1/1)→77333(0/0) data_coding=0x08 message_payload="Ж"`},
 		{"not ours to read", []byte{0, 0, 0, 17, 0, 0, 0x0A, 0xBC, 0, 0, 0, 0, 0, 0, 0, 3, 9}, false, `0x00000abc seq=3 (smpp: 0x00000abc: command_id at octet 4: is not decoded here)`},
 		{"rubbish", []byte("x"), false, `no SMPP: smpp: command_length at octet 1: 1 octets are no header`},
 	} {
