@@ -33,7 +33,7 @@ func TestCarriersAreHeldToTheirProfiles(t *testing.T) {
 		"bind":                       {"", ", bind: trio", "", "one of transceiver, transmitter, receiver, pair expected"},
 		"back-off":                   {"", ", reconnect_min: 1h", "", "carriers[0].reconnect_min: 1h0m0s found"},
 		"a value that is wanted":     {"tlvs: [{tag: 0x1401, name: campaign_id, required: true}]", "", "", "numbers[0].tlvs: carrier acme: carrier: number +177******00: the carrier wants a value for campaign_id"},
-		"a value that nobody wants":  {"tlvs: [{tag: 0x1401, name: campaign_id}]", "", ", tlvs: {campain_id: C1}", "numbers[0].tlvs.campain_id: no profile of the number's carriers has a parameter of this name"},
+		"a value that nobody wants":  {"tlvs: [{tag: 0x1401, name: campaign_id}]", "", ", tlvs: {campaignid: C1}", "numbers[0].tlvs.campaignid: no profile of the number's carriers has a parameter of this name"},
 		"a value of the wrong kind":  {"tlvs: [{tag: 0x1401, name: n, type: uint8}]", "", ", tlvs: {n: '300'}", "a number of 8 bits expected"},
 		"an address of nobody":       {"", "", ", addresses: {beta: ACME}", `numbers[0].addresses.beta: the number goes by no carrier that is named "beta"`},
 		"an address that is too odd": {"", "", ", addresses: {acme: 'a@b'}", "numbers[0].addresses.acme: carrier acme"},
