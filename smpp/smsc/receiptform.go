@@ -16,13 +16,14 @@ import (
 
 // ReceiptForm is how a carrier writes its receipts. Every key is a way that real ones have.
 type ReceiptForm struct {
-	Format    string            `yaml:"format"`     // standard, lower-case, no-counts, reordered, short, csv, free
+	Format    string            `yaml:"format"`     // standard, lower-case, upper-case, no-counts, reordered, short, csv, free
 	Dates     string            `yaml:"dates"`      // minute (10 digits), second (12), century (14), zero, blank
 	As        string            `yaml:"as"`         // deliver_sm, data_sm
 	InPayload bool              `yaml:"in_payload"` // the text in message_payload, sm_length 0; data_sm always does so
 	ESMClass  *int              `yaml:"esm_class"`  // 4, or another octet: 0 marks nothing, 0x08, 0x20, 0x44
 	TLVs      []string          `yaml:"tlvs"`       // of id, state, error, error-digits; [none]; left out: as receipt_tlvs says
 	TLVOnly   bool              `yaml:"tlv_only"`   // no text
+	Coding    string            `yaml:"coding"`     // gsm, or ucs2: the text in UTF-16 with data_coding 8
 	IDForm    string            `yaml:"id_form"`    // as ids.receipt_form, for these receipts only
 	Words     map[string]string `yaml:"words"`      // another word for a state, such as {UNDELIV: FAILED}
 	Errs      map[string]string `yaml:"errs"`       // another err for a state: four digits, letters, anything
@@ -34,6 +35,7 @@ type receiptForm struct {
 	data          bool
 	payload       bool
 	tlvOnly       bool
+	ucs2          bool
 	esm           byte
 	tlvs          byte
 	ids           IDForm
@@ -44,7 +46,8 @@ type receiptForm struct {
 // The formats of a receipt's text.
 const (
 	formatStandard  byte = iota // id:… sub:001 dlvrd:001 submit date:… done date:… stat:DELIVRD err:000 text:
-	formatLower                 // the same with every key in small letters and Text as well, stat in small letters too
+	formatLower                 // the same with everything but the id in small letters
+	formatUpper                 // the same with everything but the id in capitals
 	formatNoCounts              // without sub and dlvrd
 	formatReordered             // stat first, id last but for text
 	formatShort                 // id, stat and err only
@@ -53,7 +56,7 @@ const (
 	formatCount
 )
 
-var formatNames = [formatCount]string{"standard", "lower-case", "no-counts", "reordered", "short", "csv", "free"}
+var formatNames = [formatCount]string{"standard", "lower-case", "upper-case", "no-counts", "reordered", "short", "csv", "free"}
 
 // The ways to write a date.
 const (
@@ -111,6 +114,13 @@ func compileForm(r *ReceiptForm, f receiptForm) (receiptForm, error) {
 	default:
 		return f, fmt.Errorf("as: %q: want deliver_sm or data_sm", r.As)
 	}
+	switch r.Coding {
+	case "":
+	case "gsm", "ucs2":
+		f.ucs2 = r.Coding == "ucs2"
+	default:
+		return f, fmt.Errorf("coding: %q: want gsm or ucs2", r.Coding)
+	}
 	f.payload = f.payload || r.InPayload
 	f.tlvOnly = f.tlvOnly || r.TLVOnly
 	if r.ESMClass != nil {
@@ -167,8 +177,8 @@ func statTexts(into *[statCount]string, texts map[string]string) error {
 		if !ok {
 			return fmt.Errorf("%q is no state", name)
 		}
-		if v := texts[name]; v == "" || len(v) > 20 || strings.ContainsAny(v, ": \x00") {
-			return fmt.Errorf("%s: %q: want 1 to 20 characters, no blank and no colon", name, v)
+		if v := texts[name]; v == "" || len(v) > 20 || strings.ContainsAny(v, ":\x00") {
+			return fmt.Errorf("%s: %q: want 1 to 20 characters, none a colon", name, v)
 		}
 		into[stat] = texts[name]
 	}
@@ -177,7 +187,7 @@ func statTexts(into *[statCount]string, texts map[string]string) error {
 
 // isPatched says whether receipts of the form differ from each other in places of known width only.
 func (f *receiptForm) isPatched() bool {
-	return f.format == formatStandard && f.dates == datesMinute && !f.data && !f.payload && !f.tlvOnly &&
+	return f.format == formatStandard && f.dates == datesMinute && !f.data && !f.payload && !f.tlvOnly && !f.ucs2 &&
 		(f.tlvs == 0 || f.tlvs == tlvID|tlvState) && f.words == [statCount]string{} && f.errs == [statCount]string{}
 }
 
@@ -249,13 +259,14 @@ func (f *receiptForm) text(d *delivery, stat Stat, id []byte, n *number, done in
 			b = field(append(b, " sub:001"...), " dlvrd:", delivered)
 		}
 		b = field(field(b, " submit date:", submitAt), " done date:", doneAt)
-		b = append(field(field(b, " stat:", word), " err:", code), " Text:"...)
-		if f.format == formatLower {
+		b = append(field(field(b, " stat:", word), " err:", code), " text:"...)
+		switch f.format {
+		case formatLower:
 			b = bytes.ToLower(b)
-			copy(b[len("id:"):], id) // an id is not to be told by its case
-		} else {
-			b[len(b)-len("Text:")] = 't'
+		case formatUpper:
+			b = bytes.ToUpper(b)
 		}
+		copy(b[len("id:"):], id) // an id is not to be told by its case
 	}
 	return b
 }
@@ -271,8 +282,12 @@ func (f *receiptForm) pdu(d *delivery, stat Stat, intermediate, v33 bool, n *num
 	if !f.tlvOnly || v33 {
 		text = f.text(d, stat, id, n, done)
 	}
+	coding := byte(0)
+	if f.ucs2 {
+		coding, text = codingUCS2, widen(text)
+	}
 	var o smpp.Options
-	if (f.payload || f.data) && len(text) > 0 && !v33 {
+	if (f.payload || f.data || len(text) > smpp.MaxShortMessage) && len(text) > 0 && !v33 {
 		o, text = o.Append(smpp.TagMessagePayload, text), nil
 	}
 	if !v33 {
@@ -283,9 +298,21 @@ func (f *receiptForm) pdu(d *delivery, stat Stat, intermediate, v33 bool, n *num
 	to := smpp.Address{Addr: n.addr}
 	to.TON, to.NPI = unpackType(d.toType)
 	if f.data && !v33 {
-		return &smpp.DataSM{Source: from, Destination: to, ESMClass: esm, Options: o}
+		return &smpp.DataSM{Source: from, Destination: to, ESMClass: esm, DataCoding: coding, Options: o}
 	}
-	return &smpp.DeliverSM{Source: from, Destination: to, ESMClass: esm, ShortMessage: text, Options: o}
+	return &smpp.DeliverSM{Source: from, Destination: to, ESMClass: esm, DataCoding: coding, ShortMessage: text, Options: o}
+}
+
+// codingUCS2 is the data_coding of UTF-16 (SMPP 3.4 §5.2.19).
+const codingUCS2 = 8
+
+// widen writes ASCII as UTF-16, most significant octet first.
+func widen(ascii []byte) []byte {
+	out := make([]byte, 0, 2*len(ascii))
+	for _, c := range ascii {
+		out = append(out, 0, c)
+	}
+	return out
 }
 
 func (f *receiptForm) options(o smpp.Options, stat Stat, id []byte) smpp.Options {
