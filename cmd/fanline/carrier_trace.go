@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 
 	"fanline/api"
 	"fanline/smpp/pcap"
-	"fanline/smpp/tap"
 )
 
 // traceReport is the JSON of `fanline carrier trace`.
@@ -40,13 +38,14 @@ func runCarrierTrace(ctx context.Context, args []string, _ io.Reader, stdout, st
 	links := flags.Bool("all", false, "show binds, enquire_link, unbind and generic_nack too")
 	flags.BoolVar(&t.raw, "raw", false, "print the octets of each PDU too")
 	flags.BoolVar(&t.plain, "texts", false, "print texts and whole numbers; otherwise lengths, and numbers with their middle hidden")
+	read := flags.String("read", "", "read the capture `FILE`, ours or a carrier's, instead of a running process; without --number all of it")
 	names, err := parseNames(flags.FlagSet, args)
 	switch {
 	case err != nil:
 		return err
 	case len(names) > 1:
 		return usagef("%q is one word too many", names[1])
-	case *number == "" && !*links:
+	case *number == "" && !*links && *read == "":
 		return usagef("--number is missing: whose PDUs?")
 	case *seconds < 0 || t.count < 0:
 		return usagef("--seconds and --count cannot be negative")
@@ -57,6 +56,16 @@ func runCarrierTrace(ctx context.Context, args []string, _ io.Reader, stdout, st
 	}
 	if *flags.asJSON {
 		t.out = stderr
+	}
+	t.lines = bufio.NewWriter(t.out)
+	if *read != "" {
+		if len(names) > 0 || *path != "" || *seconds != 0 {
+			return usagef("--read takes neither a carrier nor --pcap nor --seconds")
+		}
+		if err := t.readTrace(*read, *links); err != nil {
+			return err
+		}
+		return t.end(stdout, *flags.asJSON)
 	}
 	c, err := flags.dial(ctx)
 	if err != nil {
@@ -74,7 +83,6 @@ func runCarrierTrace(ctx context.Context, args []string, _ io.Reader, stdout, st
 			return err
 		}
 	}
-	t.lines = bufio.NewWriter(t.out)
 	long := time.Duration(*seconds * float64(time.Second))
 	begun := time.Now()
 	if err := t.follow(ctx, c, long, *links, stderr); err != nil {
@@ -172,18 +180,7 @@ func (t *tracing) frame(f api.TraceFrame) error {
 			return fmt.Errorf("%s: %w", t.report.PCAP, err)
 		}
 	}
-	if _, err := fmt.Fprintf(t.lines, "%s %s/%d %s %s\n", f.At.Format("15:04:05.000000"), f.Carrier, f.Bind, way, tap.Line(f.PDU, t.plain)); err != nil {
-		return err
-	}
-	if t.raw {
-		if _, err := fmt.Fprintf(t.lines, "    %s\n", hex.EncodeToString(f.PDU)); err != nil {
-			return err
-		}
-	}
-	if t.count > 0 && t.report.PDUs >= t.count {
-		return errEnough
-	}
-	return nil
+	return t.line(fmt.Sprintf("%s %s/%d %s", f.At.Format(traceTime), f.Carrier, f.Bind, way), f.PDU)
 }
 
 // port notes a carrier's port.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,6 +45,85 @@ func (r *carrierRig) traced(play func(), args ...string) (out, pcapFile string) 
 		r.t.Fatalf("exit %d: %s", code, stdout.String())
 	}
 	return stdout.String(), pcapFile
+}
+
+// TestACaptureOfACarrierIsReadBack has one with a handshake, a packet that was
+// sent again, a PDU over two packets, and a hole.
+func TestACaptureOfACarrierIsReadBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "theirs.pcap")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := pcap.NewWriter(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	us, them := netip.MustParseAddrPort("127.0.0.1:4000"), netip.MustParseAddrPort("127.0.0.2:2775")
+	submit := func(to string, seq uint32) []byte {
+		pdu, err := smpp.Append(nil, smpp.StatusOK, seq, &smpp.SubmitSM{Source: smpp.Address{Addr: "77333"}, Destination: smpp.Address{Addr: to}, ShortMessage: []byte("hi")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pdu
+	}
+	answer, err := smpp.Append(nil, smpp.StatusOK, 2, &smpp.SubmitSMResp{MessageID: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := submit("13125550142", 1), submit("13125550199", 2)
+	for _, octets := range [][]byte{first, second[:20], second[20:]} {
+		if err := w.Write(time.Now(), us, them, octets); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Write(time.Now(), them, us, answer); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"":                      "3 PDUs",
+		"--number +13125550199": "2 PDUs",
+		"--count 1":             "1 PDUs",
+	} {
+		code, out, complaints := fanline(t, append([]string{"carrier", "trace", "--read", path}, strings.Fields(args)...)...)
+		if code != exitDone || !strings.Contains(out, want) || !strings.Contains(out, "127.0.0.1:4000 → 127.0.0.2:2775 submit_sm") {
+			t.Errorf("%s: exit %d, %s%s", args, code, out, complaints)
+		}
+	}
+	for args, want := range map[string]string{"--read " + path + "x": "no such file", "acme --read " + path: "--read takes neither", "--read carrier_trace_test.go": "no capture"} {
+		if code, _, complaints := fanline(t, append([]string{"carrier", "trace"}, strings.Fields(args)...)...); code != exitUsage || !strings.Contains(complaints, want) {
+			t.Errorf("%s: exit %d, %s", args, code, complaints)
+		}
+	}
+}
+
+func TestAStreamIsPutTogetherAsTCPSentIt(t *testing.T) {
+	packet := func(seq uint32, flags byte, octets string) pcap.Packet {
+		return pcap.Packet{Seq: seq, Flags: flags, Octets: []byte(octets)}
+	}
+	var s tcpStream
+	for _, step := range []struct {
+		name string
+		p    pcap.Packet
+		want string
+		hole bool
+	}{
+		{"the handshake", packet(99, flagSYN, ""), "", false},
+		{"the first octets", packet(100, 0x18, "abc"), "abc", false},
+		{"the same again", packet(100, 0x18, "abc"), "", false},
+		{"some of them again", packet(101, 0x18, "bcd"), "d", false},
+		{"an acknowledgement", packet(104, 0x10, ""), "", false},
+		{"behind a hole", packet(110, 0x18, "xy"), "xy", true},
+		{"and on", packet(112, 0x18, "z"), "z", false},
+	} {
+		octets, hole := s.take(step.p)
+		if string(octets) != step.want || hole != step.hole {
+			t.Errorf("%s: %q, hole %v", step.name, octets, hole)
+		}
+	}
 }
 
 // pdusOf reads the PDUs of a capture, each with the way it went.

@@ -55,7 +55,7 @@ func commands() []command {
 		{"carrier drain", "NAME [--json]", "give a carrier no more messages; its binds stay for receipts and texts", carrierAdmin("drain")},
 		{"carrier disable", "NAME [--json]", "drain a carrier, unbind and stay away, over restarts too", carrierAdmin("disable")},
 		{"carrier rebind", "NAME [--json]", "unbind and bind again, one bind after another", carrierAdmin("rebind")},
-		{"carrier trace", "[NAME] --number N [--pcap FILE] [--seconds S | --count N] [--all] [--texts]", "show the PDUs of one number as they go, and write them for Wireshark", runCarrierTrace},
+		{"carrier trace", "[NAME] --number N [--pcap FILE] [--seconds S | --count N] [--all] [--texts] | --read FILE", "show the PDUs of one number as they go, and write them for Wireshark", runCarrierTrace},
 		{"carrier certify", "NAME --report FILE [--config FILE] [--to PHONE] [--json]", "carry out an onboarding's test plan and write it up", runCarrierCertify},
 		{"carrier probe", "NAME [--config FILE] [--to PHONE] [--json]", "bind with two independent stacks and compare what each saw", runCarrierProbe},
 		{independentCommand, "", "", runProbeIndependent},
