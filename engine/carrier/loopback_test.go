@@ -101,12 +101,17 @@ func startSMSCFor(t *testing.T, dir string, account smsc.Account) (addr string, 
 	none := smsc.Duration(0)
 	scenario.Latency = &smsc.Distribution{Max: none}
 	scenario.Receipts = &smsc.Receipts{Delay: &smsc.Distribution{Max: none}, States: map[string]float64{"UNDELIV": 0.1}}
+	return startSMSCWith(t, dir, &scenario, account)
+}
+
+func startSMSCWith(t *testing.T, dir string, scenario *smsc.Scenario, account smsc.Account) (addr string, stop func()) {
+	t.Helper()
 	file := filepath.Join(dir, "addr")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- smsc.Run(ctx, smsc.Options{
-			Listen: "127.0.0.1:0", LogDir: filepath.Join(dir, "log"), AddrFile: file, Scenario: &scenario,
+			Listen: "127.0.0.1:0", LogDir: filepath.Join(dir, "log"), AddrFile: file, Scenario: scenario,
 			Accounts: []smsc.Account{account},
 		})
 	}()

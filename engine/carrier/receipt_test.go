@@ -359,3 +359,148 @@ func BenchmarkCanonicalID(b *testing.B) {
 		_ = p.CanonicalID(id)
 	}
 }
+
+func TestProfilesSayWhatOddReceiptsMean(t *testing.T) {
+	odd := func(s *Settings) {
+		s.Grammar.Pattern = `^MSG (?P<id>\S+) FOR .* IS (?P<stat>\w+)(?: BECAUSE (?P<err>\w+))?(?: AT (?P<date>\d+))?`
+		s.States = map[string]string{"GONE": "failed"}
+	}
+	text := func(text string, esm byte) []byte {
+		return receiptPDU(t, "", func(d *smpp.DeliverSM) { d.ShortMessage, d.ESMClass = []byte(text), esm })
+	}
+	wide := func(text string) []byte {
+		return receiptPDU(t, "", func(d *smpp.DeliverSM) {
+			d.DataCoding, d.ShortMessage = 8, nil
+			for i := range len(text) {
+				d.ShortMessage = append(d.ShortMessage, 0, text[i])
+			}
+		})
+	}
+	standard := string(receiptText("7", "DELIVRD", "000"))
+	for _, test := range []struct {
+		name    string
+		profile *Profile
+		pdu     []byte
+		want    engine.Receipt
+		ok      bool
+	}{
+		{"a sentence", profileOf(t, odd), text("MSG a7 FOR you IS GONE BECAUSE e9 AT 2601151200", smpp.ESMReceipt), engine.Receipt{ID: []byte("a7"), State: message.Failed, Err: "e9"}, true},
+		{"a sentence with a state of the specification", profileOf(t, odd), text("MSG a7 FOR you IS delivrd", smpp.ESMReceipt), engine.Receipt{ID: []byte("a7"), State: message.Delivered}, true},
+		{"a sentence in UCS-2", profileOf(t, odd), wide("MSG a7 FOR you IS GONE"), engine.Receipt{ID: []byte("a7"), State: message.Failed}, true},
+		{"what the pattern doesn't match is read as usual", profileOf(t, odd), text(standard, smpp.ESMReceipt), engine.Receipt{ID: []byte("7"), State: message.Delivered, Err: "000"}, true},
+		{"a sentence, unmarked", profileOf(t, odd), text("MSG a7 FOR you IS GONE", 0), engine.Receipt{}, false},
+		{"the usual in UCS-2", profileOf(t, nil), wide(standard), engine.Receipt{ID: []byte("7"), State: message.Delivered, Err: "000"}, true},
+		{"unmarked, by its text", profileOf(t, func(s *Settings) { s.Grammar.Detect = "text" }), text(standard, 0), engine.Receipt{ID: []byte("7"), State: message.Delivered, Err: "000"}, true},
+		{"unmarked, by the pattern", profileOf(t, func(s *Settings) { odd(s); s.Grammar.Detect = "text" }), text("MSG a7 FOR you IS GONE", 0), engine.Receipt{ID: []byte("a7"), State: message.Failed}, true},
+		{"a person's text is none", profileOf(t, func(s *Settings) { s.Grammar.Detect = "text" }), text("my id: 7, call me", 0), engine.Receipt{}, false},
+		{"and neither is one that looks like it, unless the profile says so", profileOf(t, nil), text(standard, 0), engine.Receipt{}, false},
+		{"an id and no state", profileOf(t, nil), text("id:7", smpp.ESMReceipt), engine.Receipt{ID: []byte("7")}, true},
+		{"an id and no state, which means delivered", profileOf(t, func(s *Settings) { s.States = map[string]string{"": "delivered"} }), text("id:7", smpp.ESMReceipt), engine.Receipt{ID: []byte("7"), State: message.Delivered}, true},
+		{"an err that says more", profileOf(t, func(s *Settings) { s.Grammar.Errors = map[string]string{"011": "expired"} }), text("id:7 stat:UNDELIV err:11", smpp.ESMReceipt), engine.Receipt{ID: []byte("7"), State: message.Expired, Err: "11"}, true},
+		{"an err of letters", profileOf(t, func(s *Settings) { s.Grammar.Errors = map[string]string{"21B": "pending"} }), text("id:7 stat:UNDELIV err:21b", smpp.ESMReceipt), engine.Receipt{ID: []byte("7"), Err: "21b"}, true},
+		{"an err, but intermediate", profileOf(t, func(s *Settings) { s.Grammar.Errors = map[string]string{"9": "failed"} }), text("id:7 stat:ENROUTE err:9", smpp.ESMIntermediateReceipt), engine.Receipt{ID: []byte("7"), Err: "9"}, true},
+		{"four digits of err", profileOf(t, nil), text("id:7 stat:DELIVRD err:0000", smpp.ESMReceipt), engine.Receipt{ID: []byte("7"), State: message.Delivered, Err: "0000"}, true},
+	} {
+		got, ok := test.profile.Receipt(test.pdu)
+		if test.ok {
+			test.want.Phone, test.want.To = 13125550199, 17735550100
+		}
+		if len(got.ID) == 0 {
+			got.ID = nil
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" || ok != test.ok {
+			t.Errorf("%s: %v\n%s", test.name, ok, diff)
+		}
+	}
+	nobody := profileOf(t, func(s *Settings) { s.Member = "none" })
+	if got, ok := nobody.Receipt(text(standard, smpp.ESMReceipt)); !ok || got.Phone != 0 || got.To != 0 {
+		t.Errorf("addresses that mean nothing are read: %+v, %v", got, ok)
+	}
+}
+
+func TestGrammarsThatMakeNoSenseAreRefused(t *testing.T) {
+	for _, g := range []Grammar{
+		{Pattern: "("}, {Pattern: "(?P<what>x)(?P<id>y)"}, {Pattern: "no groups"}, {Detect: "guess"}, {Parts: "some"}, {Errors: map[string]string{"9": "lost"}},
+	} {
+		if _, err := NewProfile(Settings{Name: "acme", Grammar: g}); err == nil {
+			t.Errorf("%+v: no error", g)
+		}
+	}
+	if p := profileOf(t, func(s *Settings) { s.Grammar.Parts = "last" }); p.PartsReceipt() != engine.LastPart {
+		t.Errorf("parts %v", p.PartsReceipt())
+	}
+}
+
+func TestIDsOfAnUnknownFormAreReadInEach(t *testing.T) {
+	p := profileOf(t, func(s *Settings) { s.IDBase = "auto" })
+	uuid := "0F2504E0-4F89-11D3-9A0C-0305E82C3301"
+	for _, test := range []struct {
+		response, receipt string
+		form              engine.IDForm
+	}{
+		{"1776000000000001", "1776000000000001", engine.IDSame},
+		{"0000012345", " 12345 ", engine.IDSame},
+		{"000", "0", engine.IDSame},
+		{"00007A1F", "7a1f", engine.IDSame},
+		{"MSG-aB1", "msg-Ab1", engine.IDSame},
+		{uuid, strings.ToLower(uuid), engine.IDSame},
+		{"00000000000000000000000000000abc", "00000000000000000000000000000ABC", engine.IDSame},
+		{strings.Repeat("x", 64), strings.Repeat("X", 64), engine.IDSame},
+		{"7A1F", "0000031263", engine.IDDecimal},
+		{"00007a1f", "31263", engine.IDDecimal},
+		{"ffffffffffffffff", "18446744073709551615", engine.IDDecimal},
+		{"31263", "7A1F", engine.IDHex},
+		{"0000031263", "00007a1f", engine.IDHex},
+		{"", "", engine.IDSame},
+	} {
+		got, ok := p.ReceiptID(test.form, []byte(test.receipt), nil)
+		if want := string(p.CanonicalID([]byte(test.response))); !ok || string(got) != want {
+			t.Errorf("%v: receipt %q → %q, %v; response %q → %q", test.form, test.receipt, got, ok, test.response, want)
+		}
+	}
+	for _, id := range []string{uuid, "abc", "", "18446744073709551616", "12 34"} {
+		if got, ok := p.ReceiptID(engine.IDDecimal, []byte(id), nil); ok {
+			t.Errorf("%q passes for decimal: %q", id, got)
+		}
+	}
+	for _, id := range []string{uuid, "xyz", "", "10000000000000000"} {
+		if got, ok := p.ReceiptID(engine.IDHex, []byte(id), nil); ok {
+			t.Errorf("%q passes for hexadecimal: %q", id, got)
+		}
+	}
+	if string(p.CanonicalID([]byte(uuid))) != strings.ToLower(uuid) || string(p.CanonicalID([]byte("00000000000000000000000000000abc"))) != "00000000000000000000000000000abc" {
+		t.Error("zeros of what is no number were taken off")
+	}
+	if !p.DetectIDs() || profileOf(t, nil).DetectIDs() {
+		t.Error("whose form is to be found out is mistaken")
+	}
+	room := make([]byte, 0, 32)
+	for form := range engine.IDForm(engine.IDForms) {
+		if n := testing.AllocsPerRun(100, func() { _, _ = p.ReceiptID(form, []byte("31263"), room) }); n != 0 {
+			t.Errorf("%v: %v allocations", form, n)
+		}
+	}
+}
+
+// FuzzReceiptID looks for ids that are read as one number and written as another.
+func FuzzReceiptID(f *testing.F) {
+	for _, id := range []string{"10", "0x10", "00A", "18446744073709551615", " 7 ", "0F2504E0-4F89-11D3-9A0C-0305E82C3301"} {
+		f.Add(id)
+	}
+	p := profileOf(f, func(s *Settings) { s.IDBase = "auto" })
+	f.Fuzz(func(t *testing.T, id string) {
+		same, _ := p.ReceiptID(engine.IDSame, []byte(id), nil)
+		if again := p.CanonicalID(p.CanonicalID([]byte(id))); string(same) != string(again) {
+			t.Errorf("%q is %q as a receipt's and %q as a response's", id, same, again)
+		}
+		for form, back := range map[engine.IDForm]engine.IDForm{engine.IDDecimal: engine.IDHex, engine.IDHex: engine.IDDecimal} {
+			there, ok := p.ReceiptID(form, []byte(id), nil)
+			if !ok {
+				continue
+			}
+			if home, ok := p.ReceiptID(back, there, nil); !ok || string(home) != string(same) {
+				t.Errorf("%q → %q → %q, %v; want %q", id, there, home, ok, same)
+			}
+		}
+	})
+}
