@@ -92,6 +92,9 @@ func (p *Profile) ReceiptID(form engine.IDForm, id, room []byte) ([]byte, bool) 
 	case engine.IDSame:
 		return foldID(id), true
 	case engine.IDHex:
+		if len(id) > maxDigits {
+			return nil, false
+		}
 		from, to = 16, 10
 	}
 	n, ok := number(id, from)
