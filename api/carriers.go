@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"fanline/engine/message"
 )
 
 // Carrier is one account at an operator, as it stands now.
@@ -26,7 +28,7 @@ type Carrier struct {
 	AnswerMS   float64 `json:"answer_ms"`   // how long answers take, smoothed; 0: none came yet
 
 	LimitPerSecond int     `json:"limit_per_second"` // parts, agreed; 0: none
-	PacePerSecond  int     `json:"pace_per_s"`       // that the carrier was found to take, of all its numbers; 0: no less than agreed
+	PacePerSecond  int     `json:"pace_per_s"`       // that the carrier was found to take, of all its numbers; 0: of some no less than agreed
 	Rate           float64 `json:"rate_per_s"`       // parts, over the last seconds
 	ThrottledShare float64 `json:"throttled_share"`  // of the answers of the last seconds
 	Waiting        int     `json:"waiting"`          // messages that have this carrier and wait
@@ -37,6 +39,7 @@ type Carrier struct {
 	Healthy    bool   `json:"healthy"` // messages may be routed to it
 	Congestion int    `json:"congestion_state"`
 
+	Slowed   []CarrierPace    `json:"slowed"` // numbers of which the carrier takes less than was agreed
 	Receipts *CarrierReceipts `json:"receipts,omitempty"`
 	Alarms   []CarrierAlarm   `json:"alarms"`
 	Sessions []CarrierSession `json:"sessions"`
@@ -50,6 +53,13 @@ type CarrierReceipts struct {
 	MatchRate float64 `json:"match_rate"` // of final receipts; 1 where there were none
 	IDForm    string  `json:"id_form"`    // how receipts write the ids of responses
 	Detected  bool    `json:"id_form_detected"`
+}
+
+// CarrierPace is how fast a carrier was found to take parts of one number.
+type CarrierPace struct {
+	Number    message.Phone `json:"number"`
+	PerSecond int           `json:"pace_per_s"`
+	Waiting   int           `json:"waiting"` // messages
 }
 
 // CarrierAlarm is something that a person must look after.

@@ -158,6 +158,7 @@ func listed(now time.Time) []api.Carrier {
 			Name: "acme", Admin: "enabled", Binds: 2, Bound: 1, Sending: 1, InFlight: 9, Window: 20, WindowUsed: 10, AnswerMS: 20, LimitPerSecond: 1000,
 			PacePerSecond: 800, Rate: 480, ThrottledShare: 0.0123, Waiting: 12345, MostPerSecond: 500, LimitedBy: api.LimitedByWindow, Breaker: "closed", Congestion: 85,
 			Receipts: &api.CarrierReceipts{Matched: 9990, Unmatched: 10, MatchRate: 0.999, IDForm: "hex_to_decimal", Detected: true},
+			Slowed:   []api.CarrierPace{{Number: 17735550100, PerSecond: 800, Waiting: 12000}},
 			Alarms:   []api.CarrierAlarm{{Reason: "refuses number +177******00\x1b", Since: now.Add(-3 * time.Hour)}},
 			Sessions: []api.CarrierSession{
 				{Bind: 1, Kind: "transceiver", Host: "smsc1:2775", Peer: "ACME", Version: "3.4", Up: true, Since: now.Add(-50 * time.Hour), Window: 20, WindowUsed: 10, InFlight: 9, AnswerMS: 20},
@@ -180,6 +181,7 @@ spare    disabled  0/1    0/0     -        0       none               0.0 %     
 
 acme: its windows are full: by binds × window ÷ response time, they would carry 500/s (window 10 ÷ 20.0 ms); more binds, a larger window or a nearer host make it faster
   ALARM since 2026-11-22 05:00:00 (3 h 0 min ago): refuses number +177******00` + "\uFFFD" + `
+  number +17735550100: the carrier throttles it, and takes 800/s; 12,000 messages wait
   bind 2 transceiver smsc2:2775: down for 1 min: connection refused; tries again in 12s
   bound to 1 × smsc1:2775 ("ACME", SMPP 3.4)
 

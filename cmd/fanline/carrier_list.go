@@ -100,6 +100,9 @@ func printCarrierWords(w io.Writer, c *api.Carrier, binds bool, now time.Time) e
 	for _, a := range c.Alarms {
 		fmt.Fprintf(w, "  ALARM since %s: %s\n", ago(a.Since, now), shown(a.Reason))
 	}
+	for _, p := range c.Slowed {
+		fmt.Fprintf(w, "  number %v: the carrier throttles it, and takes %s/s; %s messages wait\n", p.Number, grouped(int64(p.PerSecond)), grouped(int64(p.Waiting)))
+	}
 	for _, s := range c.Sessions {
 		if !binds && (s.Up || c.Admin == "disabled") {
 			continue

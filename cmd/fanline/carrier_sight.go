@@ -122,6 +122,7 @@ func (c *carrierNode) Carriers() []api.Carrier {
 			Name: s.Name, Profile: config.Profile, Admin: string(s.Admin), AdminSince: s.Since, Bind: config.Bind,
 			Binds: len(s.Binds), Bound: s.Up, Sending: s.Sending, LimitPerSecond: config.LimitPerSecond,
 			Breaker: cmp.Or(e.Breaker, breakers[s.Name]), Healthy: e.Healthy, Congestion: congestionOf(e), Receipts: receipts[s.Name], Alarms: alarmsOf(s, alarms),
+			Slowed: []api.CarrierPace{},
 		}
 		if e.Limit > 0 {
 			one.LimitPerSecond = e.Limit
@@ -131,7 +132,11 @@ func (c *carrierNode) Carriers() []api.Carrier {
 			one.Waiting += l.Waiting
 			if l.Pace > 0 {
 				one.PacePerSecond += l.Pace
+				one.Slowed = append(one.Slowed, api.CarrierPace{Number: l.Number, PerSecond: l.Pace, Waiting: l.Waiting})
 			}
+		}
+		if len(one.Slowed) < len(e.Lanes) {
+			one.PacePerSecond = 0 // The others go as fast as was agreed.
 		}
 		recent := c.sights.now(s.Name, sightOf(s, e))
 		one.Rate, one.ThrottledShare = recent.rate, recent.throttledShareOfRecent
