@@ -69,9 +69,6 @@ func (d *Duration) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
-// MarshalYAML writes what UnmarshalYAML reads.
-func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
-
 // StandaloneAccounts is one account that may do everything with any number: what a person needs who tries out other
 // software.
 func StandaloneAccounts() []Account {

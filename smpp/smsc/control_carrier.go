@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"fanline/smpp"
 )
 
@@ -185,15 +183,6 @@ func (s *server) enact(p *plan, source string) {
 	s.adopt(p)
 	s.scenario.Store(&source)
 	wakeUp(s.replanned)
-}
-
-// scenarioText writes a scenario out as a file would hold it.
-func scenarioText(s *Scenario) string {
-	b, err := yaml.Marshal(s)
-	if err != nil {
-		return "# " + err.Error() + "\n" // Can't be: it is made of numbers and words.
-	}
-	return string(b)
 }
 
 // ReceiptRequest is the body of POST /receipt: a deliver_sm (or data_sm) made by hand. What is left out is as in a

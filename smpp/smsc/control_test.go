@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"fanline/smpp"
 )
@@ -147,6 +150,33 @@ func TestAScenarioIsReplacedWhileItRuns(t *testing.T) {
 	}
 	if now, err := r.control().Scenario(t.Context()); err != nil || now != before {
 		t.Errorf("%s, %v, want it as it was", now, err)
+	}
+}
+
+func TestAScenarioWrittenOutIsTheSameWhenItIsRead(t *testing.T) {
+	files := []string{""}
+	for _, pattern := range []string{"*.yaml", "faults/*.yaml"} {
+		some, err := filepath.Glob(filepath.Join("..", "..", "configs", "simulator", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, some...)
+	}
+	for _, file := range files {
+		s := DefaultScenario()
+		if filepath.Base(file) == "accounts.yaml" {
+			continue
+		}
+		if file != "" {
+			var err error
+			if s, err = LoadScenario(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again, err := ParseScenario("again", []byte(scenarioText(&s)))
+		if diff := cmp.Diff(s, again); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", file, err, diff)
+		}
 	}
 }
 

@@ -9,6 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fanline/smpp"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
 )
 
 // FuzzTake holds that no octets from a client make the simulator panic, read too far, or write a log that can't be read.
@@ -109,6 +113,86 @@ func FuzzReadSubmit(f *testing.F) {
 		fast.ShortMessage, fast.Options, general.ShortMessage, general.Options = nil, nil, nil, nil
 		if diff := cmp.Diff(general, fast); diff != "" {
 			t.Fatalf("%x:\nfast    %+v\ngeneral %+v", b, fast, general)
+		}
+	})
+}
+
+// FuzzScenario reads scenarios: what is taken can be put in force, written out and read again, and its phones text what
+// can be sent.
+func FuzzScenario(f *testing.F) {
+	for _, pattern := range []string{"*.yaml", "faults/*.yaml"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", "configs", "simulator", pattern))
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := ParseScenario("fuzz", b)
+		if err != nil {
+			return
+		}
+		if _, err := ParseScenario("again", []byte(scenarioText(&s))); err != nil {
+			t.Fatalf("%v\n%s", err, scenarioText(&s))
+		}
+		p, err := compileScenario(&s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range p.traffic {
+			r := &runningStream{stream: st, progress: progress{seed: 1}, order: newPermutation(st.phones.count, &rng{1})}
+			before := r.dueAt(0)
+			for i := range uint64(3) {
+				at := r.dueAt(i)
+				if at < before {
+					t.Fatalf("text %d comes before the one before it", i)
+				}
+				before = at
+				phone, _, text, chance := st.textAt(1, i, r.order)
+				if parsePhone([]byte(phone)) == 0 {
+					t.Fatalf("phone %q", phone)
+				}
+				x := inbound{number: &number{addr: "1"}}
+				x.kind, x.phone = text.manner.written(phone)
+				if err := x.encode(text.write(&chance, i, phone), text.octets, &text.manner); err != nil {
+					t.Fatal(err)
+				}
+				for part := range x.parts {
+					if _, err := smpp.Append(nil, smpp.StatusOK, 1, x.pdu(part)); err != nil {
+						t.Fatalf("part %d of %q: %v", part, text.spec.Text, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+// FuzzQuery reads what GET /log is asked.
+func FuzzQuery(f *testing.F) {
+	f.Add("phone=%2B13125550042&command=submit_sm,bind&status=ok&since=90s&last=3")
+	f.Add("stat=DELIVRD&key=b1.2&message_id=7&text=x&conn=1&until=2026-01-02T15:04:05Z&all&count&at_least=1&wait=5s")
+	f.Fuzz(func(t *testing.T, query string) {
+		v, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		l, err := parseLogRequest(v, time.Unix(1_700_000_000, 0))
+		if err != nil {
+			return
+		}
+		p := newPicker(&l.q)
+		for _, e := range []Entry{
+			{Kind: KindStart, Command: "start"}, {Kind: KindSubmit, Command: "submit_sm", Source: "1", Destination: "2", Octets: []byte("x")},
+			{Kind: KindReceipt, Command: "deliver_sm", Stat: StatDelivered, Conn: 1, Seq: 1}, {Kind: KindDeliverResp, Command: "deliver_sm_resp", In: true, Conn: 1, Seq: 1},
+			{Kind: KindEvent, Command: CommandClosed, Conn: 1},
+		} {
+			p.pick(&e)
 		}
 	})
 }

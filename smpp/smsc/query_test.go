@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
@@ -186,5 +187,67 @@ func TestOldBlocksAreLeftOutUnread(t *testing.T) {
 	})
 	if err != nil || len(ids) != 1 || ids[0] != "ff" {
 		t.Errorf("%v, %v, want the one that is young enough, with its id as the log writes it", ids, err)
+	}
+}
+
+func TestALogIsFollowedFromItsLastLines(t *testing.T) {
+	r := startSMSC(t, t.TempDir(), testAccounts(), quick())
+	c := r.bind(smpp.BindTransmitterID)
+	for range 5 {
+		c.submit(submitTo("13125550001", "before"))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out, lines := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := FollowNDJSON(ctx, lines, r.dir, &Query{Commands: []string{"submit_sm"}}, 2)
+		lines.CloseWithError(err)
+		done <- err
+	}()
+	d := json.NewDecoder(out)
+	for i, want := range []string{"before", "before", "after", "after"} {
+		if i == 2 {
+			c.submit(submitTo("13125550001", "after"))
+			c.submit(submitTo("13125550001", "after"))
+		}
+		var line struct{ Text string }
+		if err := d.Decode(&line); err != nil || line.Text != want {
+			t.Fatalf("line %d: %+v, %v", i, line, err)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWaitingForTheLogEndsWithTheTimeOrTheEntries(t *testing.T) {
+	r := startSMSC(t, t.TempDir(), testAccounts(), quick())
+	q := url.Values{"command": {"submit_sm"}}
+	if n, err := r.control().Count(t.Context(), q, 1, 50*time.Millisecond); err != nil || n != 0 {
+		t.Errorf("%d, %v, want none when the time is over", n, err)
+	}
+	c := r.bind(smpp.BindTransmitterID)
+	counted := make(chan int, 1)
+	control := r.control()
+	go func() {
+		n, err := control.Count(t.Context(), q, 2, 30*time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		counted <- n
+	}()
+	c.submit(submitTo("13125550001", "one"))
+	c.submit(submitTo("13125550001", "two"))
+	if n := <-counted; n != 2 {
+		t.Errorf("%d, want 2", n)
+	}
+	var some bytes.Buffer
+	if err := r.control().Log(t.Context(), &some, url.Values{"limit": {"1"}, "command": {"submit_sm"}}); err != nil || strings.Count(some.String(), "\n") != 1 {
+		t.Errorf("%q, %v, want one line", some.String(), err)
+	}
+	var report Report
+	if err := control.do(t.Context(), "GET", "/audit", nil, &report); err != nil || report.Submits != 2 {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
