@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"fanline/smpp"
-	"net/url"
-	"os"
-	"path/filepath"
-	"time"
 )
 
 // FuzzTake holds that no octets from a client make the simulator panic, read too far, or write a log that can't be read.
@@ -188,8 +188,10 @@ func FuzzQuery(f *testing.F) {
 		}
 		p := newPicker(&l.q)
 		for _, e := range []Entry{
-			{Kind: KindStart, Command: "start"}, {Kind: KindSubmit, Command: "submit_sm", Source: "1", Destination: "2", Octets: []byte("x")},
-			{Kind: KindReceipt, Command: "deliver_sm", Stat: StatDelivered, Conn: 1, Seq: 1}, {Kind: KindDeliverResp, Command: "deliver_sm_resp", In: true, Conn: 1, Seq: 1},
+			{Kind: KindStart, Command: "start"},
+			{Kind: KindSubmit, Command: "submit_sm", Source: "1", Destination: "2", Octets: []byte("x")},
+			{Kind: KindReceipt, Command: "deliver_sm", Stat: StatDelivered, Conn: 1, Seq: 1},
+			{Kind: KindDeliverResp, Command: "deliver_sm_resp", In: true, Conn: 1, Seq: 1},
 			{Kind: KindEvent, Command: CommandClosed, Conn: 1},
 		} {
 			p.pick(&e)
