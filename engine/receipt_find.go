@@ -93,8 +93,8 @@ func national(short, whole message.Phone) bool {
 
 // find looks for the message of a final receipt. As long as the form of a
 // carrier's ids is not sure, all are tried, and a match counts only if it is
-// the only one and no other message to that phone can still turn out to be
-// meant; once it is, that form alone is, until the receipt has waited for some
+// the only one, the receipt names its phone, and no other message to that can
+// still turn out to be meant; once it is, that form alone is, until the receipt has waited for some
 // time: thorough. Other partitions are searched where the receipt was filed
 // under no phone, and where some of this carrier's were astray.
 func (e *Engine) find(p *partition, c *carrier, rc *Receipt, at int64, thorough bool) (search, verdict) {
@@ -109,7 +109,7 @@ func (e *Engine) find(p *partition, c *carrier, rc *Receipt, at int64, thorough 
 				e.findIn(&s, p, c, form, thorough)
 			}
 		}
-		if s.n == 1 && !s.only() && (p.uncertain[rc.Phone] != nil || e.busy(rc.Phone) || s.wasHere(p)) {
+		if s.n == 1 && !s.only() && (rc.Phone == 0 || p.uncertain[rc.Phone] != nil || e.busy(rc.Phone) || s.wasHere(p)) {
 			return s, perhaps
 		}
 	}

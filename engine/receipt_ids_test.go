@@ -194,6 +194,28 @@ func TestEarlyReceiptsOfAnUnknownFormWaitUntilItIsKnown(t *testing.T) {
 	p.counted("auto", CarrierReceipts{Joined: 30})
 }
 
+func TestAReceiptWithoutAPhoneWaitsUntilTheFormIsSure(t *testing.T) {
+	p := newPost(t, nil)
+	hex := func(n uint64) string { return strconv.FormatUint(n, 16) }
+	a := p.send(autoNumber, ann, 1)
+	p.accept("auto", ann, 1, "16")
+	b := p.send(autoNumber, ben, 1)
+	p.receipt("auto", hex(22), 0, 0, message.Failed, "") // 0x16: of b, whose response is still to come.
+	p.accept("auto", ben, 1, "22")
+	p.pass(5 * time.Second)
+	p.want(a, message.Submitted)
+	p.want(b, message.Submitted)
+	for i := range uint64(sureAfter) {
+		phone := cleo + message.Phone(i)
+		p.send(autoNumber, phone, 1)
+		p.accept("auto", phone, 1, strconv.FormatUint(70_000+i, 10))
+		p.delivered("auto", hex(70_000+i), phone)
+	}
+	p.pass(10 * time.Second)
+	p.want(a, message.Submitted)
+	p.want(b, message.Failed)
+}
+
 func TestIDsLookLikeWhatIsReported(t *testing.T) {
 	p := newPost(t, nil)
 	p.send(autoNumber, ann, 1)
