@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ func (l *shortLog) Append(entries []journal.Entry, done func([]int64, error)) {
 	var receipts []engine.Record
 	l.mu.Lock()
 	for i, e := range entries {
-		key := e.Topic + string(rune(e.Partition))
+		key := fmt.Sprint(e.Topic, e.Partition)
 		offsets[i] = l.next[key]
 		l.next[key]++
 		value := append([]byte(nil), e.Value...)
