@@ -170,6 +170,9 @@ func (c *crossings) send(t *testing.T, text string, n int) {
 			t.Fatalf("%d of %d messages were decided: %v, %+v", decided(), n, c.e.Progress(1).Messages, c.e.Receipts())
 		}
 	}
+	for late := time.Now().Add(10 * time.Second); c.e.Receipts()[0].Parked > 0 && time.Now().Before(late); {
+		time.Sleep(time.Millisecond) // What is said of receipts is a moment old.
+	}
 }
 
 // startScenario runs the simulator with a scenario.
