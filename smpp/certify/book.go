@@ -51,8 +51,9 @@ func (s *sent) final() (receipt, bool) {
 
 // book keeps all submits, answers, receipts and texts of a certification.
 type book struct {
-	source, destination string // digits of the addresses that all our texts have
-	base                string
+	source string // digits of the address that all our texts have
+	phones phones // whom they go to
+	base   string
 
 	mu      sync.Mutex
 	all     []*sent
@@ -82,7 +83,7 @@ type inbound struct {
 
 func newBook(c *Config) *book {
 	return &book{
-		source: c.Source.Addr, destination: c.Destination.Addr, base: c.IDBase,
+		source: c.Source.Addr, phones: phones{c.Destination.Addr, c.Flood, c.Nowhere}, base: c.IDBase,
 		open: map[uint64]*sent{}, changed: make(chan struct{}),
 	}
 }
@@ -167,7 +168,7 @@ func (b *book) deliver(to *link, d *session.Delivery) {
 
 // ours reports whether a receipt has the addresses of our texts, whichever way round.
 func (b *book) ours(from, to string) bool {
-	return sameDigits(from, b.destination) && sameDigits(to, b.source) || sameDigits(from, b.source) && sameDigits(to, b.destination)
+	return b.phones.have(from) && sameDigits(to, b.source) || sameDigits(from, b.source) && b.phones.have(to)
 }
 
 // unpark joins receipts to their submits and answers them. At the end, what fits nothing is put off. b.mu is held.

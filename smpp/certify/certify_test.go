@@ -314,6 +314,25 @@ func TestAPairOfBindsIsCertifiedOverBoth(t *testing.T) {
 	}
 }
 
+// TestTheReceiptOfAPhoneThatNobodyHasIsOurs has ids written in two ways, so that only the phone tells whose a receipt is.
+func TestTheReceiptOfAPhoneThatNobodyHasIsOurs(t *testing.T) {
+	const nobody = "13125550000"
+	addr, _ := simulator(t, smsc.Account{}, `
+ids: {form: hex, receipt_form: decimal}
+rules: [{to: "`+nobody+`", receipts: {states: {UNDELIV: 1}}}]`)
+	c := configFor(addr)
+	c.Only, c.Nowhere = []string{"S-13", "R-01"}, nobody
+	r := carryOut(t, c)
+	for _, id := range c.Only {
+		if x := r.result(t, id); x.Verdict != Pass {
+			t.Errorf("%s: %s %s\n%s", id, x.Verdict, x.Reason, joined(x.Observed))
+		}
+	}
+	if zeros := (phones{"13125550199", "", "000"}); !zeros.have("000") || zeros.have("") || zeros.have("00") {
+		t.Error("a phone of zeros alone is another phone, or one that is missing")
+	}
+}
+
 // TestOtherTrafficIsPutOffAndAppearsNowhere has a receipt and a text of somebody else come to the certification's bind.
 func TestOtherTrafficIsPutOffAndAppearsNowhere(t *testing.T) {
 	addr, log := simulator(t, smsc.Account{}, "")

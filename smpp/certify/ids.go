@@ -93,6 +93,15 @@ func sameDigits(a, b string) bool {
 	return a != "" && a == b
 }
 
+// phones are those that the certification texts: the one that is read, the one for floods, and the one that nobody has, which may
+// be nothing but zeros.
+type phones []string
+
+// have reports whether an address is one of them.
+func (p phones) have(addr string) bool {
+	return slices.ContainsFunc(p, func(phone string) bool { return addr != "" && (addr == phone || sameDigits(addr, phone)) })
+}
+
 // deliveryOf reads a delivery; p is nil when it cannot be read.
 func deliveryOf(d *session.Delivery) (p *smpp.SubmitSM, r receipt, isReceipt bool) {
 	_, decoded, err := smpp.Decode(d.PDU)

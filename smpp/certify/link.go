@@ -275,7 +275,7 @@ func (r *runner) connect(ctx context.Context, host string) (*link, error) {
 
 // recorder keeps the start and the end of what goes over all links during a case.
 type recorder struct {
-	source, destination, flood string
+	phones phones // whom our texts go to
 
 	mu      sync.Mutex
 	head    []Line
@@ -320,12 +320,7 @@ func (r *recorder) foreign(pdu []byte) bool {
 	default:
 		return false
 	}
-	for _, phone := range []string{r.destination, r.flood} {
-		if sameDigits(a, phone) || sameDigits(b, phone) {
-			return false
-		}
-	}
-	return true
+	return !r.phones.have(a) && !r.phones.have(b)
 }
 
 // take returns what was kept, and begins anew.

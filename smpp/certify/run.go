@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	r := &runner{cfg: cfg, book: newBook(&cfg)}
-	r.rec.source, r.rec.destination, r.rec.flood = cfg.Source.Addr, cfg.Destination.Addr, cfg.Flood
+	r.rec.phones = r.book.phones
 	r.report = Report{
 		Carrier: cfg.Carrier, Program: cfg.Program, Started: time.Now().UTC(),
 		Account: Account{
