@@ -355,6 +355,7 @@ func TestDifferencesAreWhatNobodyWouldCallChance(t *testing.T) {
 		"the same":              {func(*probeSight) {}, 0},
 		"another id":            {func(s *probeSight) { s.ID = "456" }, 0},
 		"an id of another kind": {func(s *probeSight) { s.ID = "1a2b" }, 1},
+		"an id with no letter":  {func(s *probeSight) { s.ID = "1a2" }, 0},
 		"a little slower":       {func(s *probeSight) { s.LatencyMS = 100 }, 0},
 		"much slower":           {func(s *probeSight) { s.LatencyMS = 500 }, 1},
 		"another version":       {func(s *probeSight) { s.Version = "5.0" }, 1},
