@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"math"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -53,14 +54,14 @@ type events struct {
 	errs          *intern
 	rows          []event
 	settles       []settle
-	named         bool // a row has an id: one-to-one
-	said          map[place]partsSaid
+	named         bool             // a row has an id: one-to-one
+	said          map[place]string // part_receipts
 	columns       []column[event]
 	settleColumns []column[settle]
 }
 
 func newEvents() *events {
-	e := &events{carriers: newIntern(), errs: newIntern(), said: map[place]partsSaid{}}
+	e := &events{carriers: newIntern(), errs: newIntern(), said: map[place]string{}}
 	e.columns, e.settleColumns = e.eventColumns(), settleColumns()
 	return e
 }
@@ -81,24 +82,32 @@ type place struct {
 
 func (r *event) place() place { return place{r.partition, r.offset, r.index} }
 
-// partsSaid is what the receipts of a message's parts said. Few messages have
-// several, so it stands beside the rows.
-type partsSaid struct {
-	states []int8
-	errs   []string
-}
-
-// parts keeps what a final tells of parts.
+// parts keeps what a final tells of the parts of a message in several, as the
+// column part_receipts has it. Few messages have several, so it stands beside
+// the rows.
 func (e *events) parts(row *event, parts []record.Part) {
 	if len(parts) == 0 {
 		return
 	}
-	var said partsSaid
+	var said []byte
 	for i := range parts {
-		said.states = append(said.states, int8(parts[i].State))
-		said.errs = append(said.errs, e.errs.boxed[e.errs.number(shortErr(parts[i].Err))].(string))
+		if i > 0 {
+			said = append(said, ',')
+		}
+		said = append(append(said, parts[i].State.String()...), ':')
+		said = append(said, plain(shortErr(parts[i].Err))...)
 	}
-	e.said[row.place()] = said
+	e.said[row.place()] = string(said)
+}
+
+// plain keeps an err from looking like the end of its part.
+func plain(err string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ',' || r == ':' {
+			return ' '
+		}
+		return r
+	}, err)
 }
 
 func shortErr(err string) string { return err[:min(len(err), maxErr)] }
@@ -173,14 +182,14 @@ func reasonOf(r message.Reason) int8 {
 	return int8(r)
 }
 
-// partColumns are the last ones; like the first, id, they can be left out.
-const partColumns = 2
+// partColumns is how many of the last columns, like the first, id, can be left out.
+const partColumns = 1
 
 // eventColumns lists the columns of message_events.
 func (e *events) eventColumns() []column[event] {
 	var noID any = string(make([]byte, len(message.ID{})))
 	var spoken languages
-	var noStates, noErrs any = []int8{}, []string{}
+	var nothing any = ""
 	return []column[event]{
 		boxed("id", func(r *event) any {
 			if r.id.IsZero() {
@@ -209,17 +218,11 @@ func (e *events) eventColumns() []column[event] {
 		field("source_partition", func(r *event) uint16 { return r.partition }),
 		field("source_offset", func(r *event) int64 { return r.offset }),
 		field("source_index", func(r *event) uint32 { return r.index }),
-		boxed("part_states", func(r *event) any {
+		boxed("part_receipts", func(r *event) any {
 			if r.parts < 2 || r.kind != eventFinal {
-				return noStates
+				return nothing
 			}
-			return e.said[r.place()].states
-		}),
-		boxed("part_errors", func(r *event) any {
-			if r.parts < 2 || r.kind != eventFinal {
-				return noErrs
-			}
-			return e.said[r.place()].errs
+			return e.said[r.place()]
 		}),
 	}
 }

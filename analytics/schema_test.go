@@ -94,7 +94,6 @@ func TestTheSchemaNamesEveryWordOfTheVocabulary(t *testing.T) {
 		want("message_events", "state", int(s), s)
 		want("message_events", "from_state", int(s), s)
 		want("broadcast_counts", "state", int(s), s)
-		want("message_events", "part_states", int(s), s)
 	}
 	for c := range message.Class(message.Classes) {
 		want("message_events", "class", int(c), c)
