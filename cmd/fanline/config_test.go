@@ -211,7 +211,7 @@ func TestProblemsAreAllNamedWithTheirPlace(t *testing.T) {
 				`c.yaml:2:30: carriers[0].hosts[1]: "h" found, host:port expected`,
 				`c.yaml:2:45: carriers[0].system_id: 16 octets, 1 to 15 expected (SMPP 3.4 §4.1.1)`,
 				`c.yaml:2:71: carriers[0].window: 10001 found, 1 to 10000 expected`,
-				`c.yaml:2:105: carriers[0].bind: "both" found, one of transceiver, transmitter, receiver expected`,
+				`c.yaml:2:105: carriers[0].bind: "both" found, one of transceiver, transmitter, receiver, pair expected`,
 				`c.yaml:2:111: carriers[0].tls.enabled: false, though other keys of tls are set`,
 			},
 		},

@@ -269,6 +269,7 @@ func (s *simulator) configure(cfg *Config) {
 	c.setDefaults()
 	c.Name, c.Profile, c.Hosts, c.SystemID = simulatorName, simulatorName, []string{s.address}, simulatorSystem
 	c.Binds, c.Window, c.LimitPerSecond = simulatorBinds, simulatorWindow, simulatorLimit
+	c.EnquireLink = 30 * time.Second // As its profile has it, whose word a file's reader takes.
 	c.Password = Secret{ref: "file:" + s.file("password"), reveal: func() string { return s.password }}
 	var n NumberConfig
 	n.setDefaults()
