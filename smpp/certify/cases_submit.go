@@ -84,6 +84,9 @@ func (r *runner) long() string {
 // longCase sends a text in parts, which the configured way of traffic must get through.
 func longCase(way string) func(context.Context, *runner) finding {
 	return func(ctx context.Context, r *runner) finding {
+		if way == "sar" && r.before34(ctx) {
+			return notApplicable(noOptions)
+		}
 		reference := r.current.ID[3] // Any will do, another for each case.
 		m := text.Split(r.long(), reference)
 		var all []submission
@@ -100,7 +103,23 @@ func longCase(way string) func(context.Context, *runner) finding {
 	}
 }
 
+// noOptions is why what needs TLVs is not tried.
+const noOptions = "SMPP 3.3 has no optional parameters"
+
+// before34 reports whether TLVs cannot be sent: we say SMPP 3.3, or the other side did in its bind response. Our session
+// refuses such submits itself, which says nothing about the carrier.
+func (r *runner) before34(ctx context.Context) bool {
+	if r.cfg.Version < smpp.Version34 {
+		return true
+	}
+	l, err := r.ready(ctx)
+	return err == nil && l.s.Version() < smpp.Version34
+}
+
 func payloadCase(ctx context.Context, r *runner) finding {
+	if r.before34(ctx) {
+		return notApplicable(noOptions)
+	}
 	body, ok := text.AppendGSM7(nil, r.long())
 	if !ok {
 		return notRun("the text is not in the default alphabet")

@@ -285,6 +285,49 @@ func TestWhatIsNotOfferedDoesNotFail(t *testing.T) {
 	}
 }
 
+// TestWhatSMPP33DoesNotHaveIsNotTried has a profile of SMPP 3.3, and a carrier that says 3.3 to one of 3.4: our own session
+// refuses both what 3.3 lacks, and the carrier must not be blamed for it.
+func TestWhatSMPP33DoesNotHaveIsNotTried(t *testing.T) {
+	says33 := &meddler{change: func(h smpp.Header, b []byte) ([]byte, bool) {
+		if h.ID == smpp.BindTransceiverRespID {
+			return encoded(smpp.StatusOK, h.Sequence, &smpp.BindResp{Kind: h.ID, SystemID: "old", Options: smpp.Options{}.Append(smpp.TagScInterfaceVersion, []byte{smpp.Version33})}), false
+		}
+		return b, false
+	}}
+	const noTLVs, noTransceiver = "SMPP 3.3 has no optional parameters", "SMPP 3.3 has no bind_transceiver"
+	for name, test := range map[string]struct {
+		kind    string
+		version byte
+		want    map[string]string // the reason; empty: it passes
+	}{
+		"our profile":    {"pair", smpp.Version33, map[string]string{"B-01": "", "B-02": "", "B-03": noTransceiver, "S-01": "", "S-06": "", "S-07": noTLVs, "S-08": noTLVs}},
+		"their response": {"transceiver", smpp.Version34, map[string]string{"B-03": "", "S-01": "", "S-07": noTLVs, "S-08": noTLVs}},
+	} {
+		addr, log := simulator(t, smsc.Account{}, "receipts_to: any")
+		if test.version == smpp.Version34 {
+			addr = says33.start(t, addr)
+		}
+		c := configFor(addr)
+		c.Kind, c.Version, c.Long = test.kind, test.version, "sar"
+		for id := range test.want {
+			c.Only = append(c.Only, id)
+		}
+		r := carryOut(t, c)
+		for id, reason := range test.want {
+			verdict := Pass
+			if reason != "" {
+				verdict = NotApplicable
+			}
+			if x := r.result(t, id); x.Verdict != verdict || x.Reason != reason {
+				t.Errorf("%s: %s: %s %q, want %s %q\n%s", name, id, x.Verdict, x.Reason, verdict, reason, joined(x.Observed))
+			}
+		}
+		if report, err := smsc.Audit(log); err != nil || report.Submits == 0 {
+			t.Errorf("%s: %d submits, %v", name, report.Submits, err)
+		}
+	}
+}
+
 func TestWithoutAPhoneNothingIsSent(t *testing.T) {
 	addr, log := simulator(t, smsc.Account{}, "")
 	c := configFor(addr)
