@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -85,8 +86,13 @@ func (e *Engine) health(now time.Time) {
 	changed := e.routed
 	e.routed = false
 	for _, c := range e.carriers {
+		was := c.state
 		if c.look(now) {
 			changed = true
+		}
+		if c.state != was {
+			e.cfg.Logger.Warn("a carrier's breaker changed: it opens when most parts of a while failed for the carrier's own reasons",
+				slog.String("carrier", c.name), slog.String("breaker", c.state.String()), slog.String("was", was.String()))
 		}
 	}
 	for _, l := range e.lanes {

@@ -50,7 +50,9 @@ type reader struct {
 	reads    uint64
 	gone     bool // the response to our unbind was read
 	left     bool // the peer's unbind was read
-	polite   bool // what is queued at the end is to be written before the connection closes
+	// misdelivered: something was delivered to a transmitter.
+	misdelivered bool
+	polite       bool // what is queued at the end is to be written before the connection closes
 }
 
 // key says which request a response answers.
@@ -274,9 +276,12 @@ func (s *Session) delivery(h smpp.Header, pdu []byte, at time.Time, now int64) {
 		p = &in.data
 	}
 	status := smpp.StatusOK
-	if s.cfg.Kind == smpp.BindTransmitterID {
-		status = smpp.StatusInvBindStatus
-	} else if _, err := smpp.DecodeInto(pdu, p); err != nil {
+	if s.cfg.Kind == smpp.BindTransmitterID && !in.misdelivered {
+		// Against SMPP 3.4 §2.3, and some carriers do it; refused, their receipts would be lost.
+		in.misdelivered = true
+		s.log.Warn("the peer delivers on a bind that is for sending; it is taken", "command", h.ID)
+	}
+	if _, err := smpp.DecodeInto(pdu, p); err != nil {
 		status = smpp.StatusSysErr
 		var perr *smpp.ProtocolError
 		if errors.As(err, &perr) {

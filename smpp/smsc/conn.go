@@ -334,7 +334,7 @@ func (c *conn) flush() bool {
 		}
 	}
 	if c.farewell != nil {
-		c.box.drain(c.farewell, true)
+		c.box.drain(c.farewell, c.lingers) // After unbind_resp it is the client that closes.
 		c.farewell = nil
 	}
 	return true

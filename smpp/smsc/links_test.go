@@ -145,6 +145,8 @@ func TestUnbindIsAnsweredAsTheScenarioSays(t *testing.T) {
 	waiting := start(t, "").bind(smpp.BindTransceiverID)
 	waiting.send(&smpp.Unbind{})
 	waiting.expect(smpp.UnbindRespID)
+	waiting.quiet(50 * time.Millisecond) // It is the client that closes.
+	waiting.closed()
 }
 
 func TestALinkIsAskedAfterBeforeTheBind(t *testing.T) {
