@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fanline/smpp"
+	"fanline/smpp/session"
 )
 
 func receiptCases() []testCase {
@@ -41,7 +42,13 @@ func (b *book) summary() Receipts {
 	sum := Receipts{Strange: len(b.strange), IDForms: map[string]int{}, States: map[string]int{}, Form: map[string]int{}}
 	var took []time.Duration
 	for _, s := range b.all {
-		if s.registered != smpp.ReceiptAlways || s.id == "" {
+		if s.registered != smpp.ReceiptAlways {
+			continue
+		}
+		if s.id == "" {
+			if s.code == session.Accepted {
+				sum.Nameless++
+			}
 			continue
 		}
 		sum.Asked++
@@ -89,7 +96,7 @@ func (r *runner) sure(ctx context.Context) (Receipts, error) {
 	before := slices.Clone(r.book.all)
 	r.book.mu.Unlock()
 	r.receipts(ctx, before) // Some case didn't wait for its own.
-	if sum := r.book.summary(); sum.Asked > 0 {
+	if sum := r.book.summary(); sum.Asked+sum.Nameless > 0 {
 		return sum, nil
 	}
 	for range 3 {
@@ -107,20 +114,30 @@ func everyReceipt(ctx context.Context, r *runner) finding {
 	switch {
 	case err != nil:
 		return fail("nothing could be submitted: %s", reasonOf(err))
-	case sum.Asked == 0:
+	case sum.Asked+sum.Nameless == 0:
 		return fail("no text was accepted")
+	case sum.Asked == 0:
+		return r.nameless(sum)
 	}
 	r.saw("%d receipts asked for, %d came (%d %%), %d more than once, %d before the response", sum.Asked, sum.Matched, 100*sum.Matched/sum.Asked, sum.Repeated, sum.Early)
 	r.saw("states: %s", listed(sum.States))
 	r.saw("form: %s", listed(sum.Form))
 	r.saw("after p50 %.0f ms, p99 %.0f ms", sum.P50MS, sum.P99MS)
 	switch {
+	case sum.Nameless > 0:
+		return r.nameless(sum)
 	case sum.Strange > 0:
 		return fail("%d receipts have ids that fit no response", sum.Strange)
 	case sum.Lost > 0:
 		return fail("%d of %d receipts did not come within %v", sum.Lost, sum.Asked, r.cfg.ReceiptWait)
 	}
 	return pass()
+}
+
+// nameless fails a carrier whose responses don't say as what it took a text in.
+func (r *runner) nameless(sum Receipts) finding {
+	r.saw("%d of %d accepted texts have no message_id; %d receipts came whose id fits no response", sum.Nameless, sum.Nameless+sum.Asked, sum.Strange)
+	return fail("accepted without message_id: receipts can only be matched by phone and time")
 }
 
 // listed writes counts, the most frequent first.
@@ -143,6 +160,8 @@ func idForm(ctx context.Context, r *runner) finding {
 	switch {
 	case err != nil:
 		return fail("nothing could be submitted: %s", reasonOf(err))
+	case sum.Asked == 0 && sum.Nameless > 0:
+		return notApplicable("texts are accepted without message_id: there is nothing to compare")
 	case len(sum.IDForms) == 0 && sum.Strange > 0:
 		r.book.mu.Lock()
 		defer r.book.mu.Unlock()

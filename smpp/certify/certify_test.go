@@ -167,7 +167,8 @@ func TestWhatACarrierDoesWrongFails(t *testing.T) {
 			fails: map[string]string{"S-01": "no response", "T-02": "unanswered"},
 		},
 		{
-			name: "it gives no id", scenario: "responses: {empty_id: 1}", fails: map[string]string{"S-01": "without a message_id"},
+			name: "it gives no id", scenario: "responses: {empty_id: 1}", config: func(c *Config) { c.ReceiptWait = 500 * time.Millisecond },
+			fails: map[string]string{"S-01": "without a message_id", "R-01": "accepted without message_id: receipts can only be matched by phone and time"},
 		},
 		{
 			name: "it gives an id twice", scenario: "ids: {repeat: 1}", fails: map[string]string{"S-06": "given twice"},

@@ -80,6 +80,7 @@ type Receipts struct {
 	Matched  int            `json:"matched"`
 	Lost     int            `json:"lost"`     // none came in time
 	Strange  int            `json:"strange"`  // about our texts by their addresses, with an id that fits none
+	Nameless int            `json:"nameless"` // accepted texts whose response has no message_id, beside Asked
 	Repeated int            `json:"repeated"` // more than one final receipt
 	Early    int            `json:"early"`    // before the response
 	IDForms  map[string]int `json:"id_forms"` // how ids relate to those of responses
