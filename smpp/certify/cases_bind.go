@@ -17,13 +17,13 @@ func connectionCases() []testCase {
 		{
 			id: "C-01", name: "Every host accepts connections", section: "§2.1",
 			purpose:  "A host that nobody reaches is found on the day the other one fails.",
-			steps:    []string{"Connect to each host, over TLS where the account has it.", "Close."},
+			steps:    []string{"Connect to each host, over TLS where the account has it.", "Bind and unbind: some servers keep a connection that never bound, and serve nobody else meanwhile.", "Close."},
 			expected: "Each host accepts within the time-out.", run: everyHost,
 		},
 		{
 			id: "C-02", name: "TLS", section: "RFC 8446, RFC 5246",
 			purpose:  "Passwords and texts go over networks of others.",
-			steps:    []string{"Connect.", "Verify the certificate against the configured or the system's authorities.", "Note version, cipher and how long the certificate is valid."},
+			steps:    []string{"Connect.", "Verify the certificate against the configured or the system's authorities.", "Note version, cipher and how long the certificate is valid.", "Bind and unbind, as in C-01."},
 			expected: "TLS 1.2 or later with a certificate that is verified and valid for two more weeks.", run: tlsCase,
 		},
 	}
@@ -38,13 +38,25 @@ func everyHost(ctx context.Context, r *runner) finding {
 			bad = append(bad, host)
 			continue
 		}
-		r.saw("%s: connected in %s", host, shown(l.dialed))
-		_ = l.conn.Close() // It was only to be opened.
+		r.saw("%s: connected in %s; %s", host, shown(l.dialed), r.visit(ctx, l))
 	}
 	if len(bad) > 0 {
 		return fail("no connection to %s", strings.Join(bad, ", "))
 	}
 	return pass()
+}
+
+// visit binds and unbinds over a connection that was only to be opened, and says how that went: it is judged by the cases about
+// binds. A connection that is closed before its bind keeps some servers waiting for half a minute.
+func (r *runner) visit(ctx context.Context, l *link) string {
+	if err := r.bind(ctx, l, bindAs{kind: r.cfg.any()}); err != nil {
+		return reasonOf(err)
+	}
+	defer func() { r.left = time.Now() }()
+	if err := l.leave(ctx, 2*r.cfg.Timeout); err != nil {
+		return "bound, and unbinding: " + reasonOf(err)
+	}
+	return "bound and unbound"
 }
 
 // renewal is how long a certificate should last: who certifies on a Monday wants to send at the end of the month.
@@ -58,7 +70,7 @@ func tlsCase(ctx context.Context, r *runner) finding {
 			return fail("%s: %s", host, reasonOf(err))
 		}
 		state, secure := tlsOf(l.conn.Conn)
-		_ = l.conn.Close() // It was only to be looked at.
+		r.visit(ctx, l)
 		if !secure {
 			r.report.SMSC.TLS = "none"
 			return notApplicable("the account is configured without TLS")
@@ -243,7 +255,10 @@ func beforeBind(ctx context.Context, r *runner) finding {
 		return fail("%s", reasonOf(err))
 	}
 	go l.readAll()
-	defer l.cut()
+	defer func() {
+		l.cut()
+		r.loose = time.Now()
+	}()
 	pdu, err := smpp.Append(nil, smpp.StatusOK, 0, &smpp.QuerySM{MessageID: "1", Source: r.cfg.Source})
 	if err != nil {
 		return notRun("%v", err)

@@ -59,6 +59,9 @@ type Config struct {
 	Samples       int           // texts by which response times are measured; 0: 20
 	Only          []string      // cases, or their first letters; empty: all
 
+	// keeps is how long a server may serve nobody else because of a connection that ended before its bind; 0: 30 s, as seen.
+	keeps time.Duration
+
 	// Progress is told of each case as it begins (with an empty verdict) and as it ends; nil: nobody is.
 	Progress func(Result)
 }
@@ -73,7 +76,7 @@ func (c Config) withDefaults() (Config, error) {
 	for _, d := range []struct {
 		value    *time.Duration
 		standard time.Duration
-	}{{&c.Timeout, 10 * time.Second}, {&c.ReceiptWait, time.Minute}, {&c.ReconnectWait, time.Minute}} {
+	}{{&c.Timeout, 10 * time.Second}, {&c.ReceiptWait, time.Minute}, {&c.ReconnectWait, time.Minute}, {&c.keeps, 30 * time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.standard
 		}
@@ -133,4 +136,13 @@ func (c *Config) commands() (submit, receive smpp.CommandID) {
 		return 0, smpp.BindReceiverID
 	}
 	return smpp.BindTransmitterID, smpp.BindReceiverID
+}
+
+// any is the bind for cases that only need one of any kind.
+func (c *Config) any() smpp.CommandID {
+	submit, receive := c.commands()
+	if submit == 0 {
+		return receive
+	}
+	return submit
 }

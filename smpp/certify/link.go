@@ -192,18 +192,25 @@ type bindAs struct {
 }
 
 // open dials and binds. The error is a *session.BindError when the peer refused. A carrier may take a moment to see that a
-// bind of ours has ended: ESME_RALYBND right behind one is tried again, unless coming back is what the case is about.
+// bind of ours has ended: ESME_RALYBND right behind one is tried again, unless coming back is what the case is about. A bind
+// that is not answered behind a connection that never bound is tried once more when the carrier must have given that one up.
 func (r *runner) open(ctx context.Context, as bindAs) (*link, error) {
 	for try := 1; ; try++ {
 		l, err := r.openOnce(ctx, as)
 		var refused *session.BindError
-		busy := errors.As(err, &refused) && refused.Status == smpp.StatusAlreadyBound
-		if !busy || r.strict || try == tries || time.Since(r.left) > lingering {
+		wait := again
+		switch {
+		case errors.Is(err, session.ErrBindTimeout) && !r.loose.IsZero():
+			wait = max(again, min(r.cfg.keeps, r.cfg.keeps-time.Since(r.loose)+again))
+			r.saw("no answer to a bind %s after a connection of ours that never bound: some servers serve nobody else meanwhile; tried again %s later", shown(time.Since(r.loose)), shown(wait))
+			r.loose = time.Time{} // Once.
+		case errors.As(err, &refused) && refused.Status == smpp.StatusAlreadyBound && !r.strict && try < tries && time.Since(r.left) <= lingering:
+			r.saw("refused with %v %s after our last bind ended; tried again", refused.Status, shown(time.Since(r.left)))
+		default:
 			return l, err
 		}
-		r.saw("refused with %v %s after our last bind ended; tried again", refused.Status, shown(time.Since(r.left)))
 		select {
-		case <-time.After(again):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -220,6 +227,15 @@ func (r *runner) openOnce(ctx context.Context, as bindAs) (*link, error) {
 	if as.host == "" {
 		as.host = r.cfg.Hosts[0]
 	}
+	l, err := r.connect(ctx, as.host)
+	if err != nil {
+		return nil, err
+	}
+	return l, r.bind(ctx, l, as)
+}
+
+// bind binds over a connection, which ends when it fails.
+func (r *runner) bind(ctx context.Context, l *link, as bindAs) (err error) {
 	if as.systemID == "" {
 		as.systemID = r.cfg.SystemID
 	}
@@ -232,10 +248,6 @@ func (r *runner) openOnce(ctx context.Context, as bindAs) (*link, error) {
 	if as.window == 0 {
 		as.window = r.cfg.Window
 	}
-	l, err := r.connect(ctx, as.host)
-	if err != nil {
-		return nil, err
-	}
 	begun := time.Now()
 	l.s, err = session.Open(ctx, l.conn, session.Config{
 		Kind: as.kind, SystemID: as.systemID, Password: as.password, SystemType: r.cfg.SystemType, Window: as.window,
@@ -245,14 +257,15 @@ func (r *runner) openOnce(ctx context.Context, as bindAs) (*link, error) {
 	}, l)
 	l.bound, l.window = time.Since(begun), as.window
 	if err != nil {
-		return l, err
+		return err
 	}
+	r.loose = time.Time{}
 	go func() { l.ended <- l.s.Run(context.WithoutCancel(ctx)) }()
 	peer := l.s.Peer()
 	r.report.SMSC.SystemID = peer.SystemID
 	r.report.SMSC.InterfaceVersion = fmt.Sprintf("%x.%x", peer.InterfaceVersion>>4, peer.InterfaceVersion&0x0F)
 	r.links = append(r.links, l)
-	return l, nil
+	return nil
 }
 
 // connect dials a host.

@@ -46,6 +46,7 @@ type runner struct {
 	links       []*link
 	connections int
 	left        time.Time // when our last bind ended
+	loose       time.Time // when a connection of ours ended before its bind; zero: a bind was accepted since
 	strict      bool      // the case is about how soon a bind is accepted
 	current     *Result
 }
