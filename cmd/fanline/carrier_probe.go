@@ -81,7 +81,7 @@ func runCarrierProbe(ctx context.Context, args []string, _ io.Reader, stdout, st
 	if err := job.address(config, carrier, *from, *to); err != nil {
 		return usageError{err}
 	}
-	report := probeReport{Carrier: carrier.Name, Host: job.Host, TLS: job.TLS.Enabled, Version: versionText(job.Version)}
+	report := probeReport{Carrier: carrier.Name, Host: job.Host, TLS: job.TLS.Enabled, Version: versionText(job.Version), Kind: job.Bind, Account: carrier.Bind}
 	report.Running = bindsTaken(ctx, config.Data, carrier.Name)
 	// One after the other: an account may allow a single bind.
 	report.Ours = probeOurs(ctx, job)
@@ -204,7 +204,7 @@ func (j *probeJob) dial(ctx context.Context) (net.Conn, error) {
 // a carrier sends can panic it, and that is an answer, not the end of ours.
 func probeIndependentChild(ctx context.Context, job probeJob, stderr io.Writer) probeSight {
 	failed := func(err error) probeSight {
-		return probeSight{Stack: independentStack, Bind: sawFailed, Error: err.Error()}
+		return probeSight{Stack: independentStack, Kind: job.Bind, Bind: sawFailed, Error: err.Error()}
 	}
 	input, err := json.Marshal(job)
 	if err != nil {

@@ -37,7 +37,7 @@ func runProbeIndependent(_ context.Context, _ []string, stdin io.Reader, stdout,
 }
 
 func probeIndependent(job probeJob) probeSight {
-	saw := probeSight{Stack: independentStack, Bind: sawUnreachable}
+	saw := probeSight{Stack: independentStack, Kind: job.Bind, Bind: sawUnreachable}
 	var config *tls.Config
 	if job.TLS.Enabled {
 		var err error

@@ -20,7 +20,7 @@ const probeQuiet = 50 * time.Millisecond
 
 // probeOurs asks with the stack that carries the traffic.
 func probeOurs(ctx context.Context, job probeJob) probeSight {
-	saw := probeSight{Stack: "fanline", Bind: sawUnreachable}
+	saw := probeSight{Stack: "fanline", Kind: job.Bind, Bind: sawUnreachable}
 	dialCtx, cancel := context.WithTimeout(ctx, job.Timeout)
 	defer cancel()
 	conn, err := job.dial(dialCtx)

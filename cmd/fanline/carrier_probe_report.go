@@ -12,6 +12,7 @@ import (
 // probeSight is what one stack saw.
 type probeSight struct {
 	Stack         string      `json:"stack"`
+	Kind          string      `json:"kind"` // of bind that was asked for
 	Bind          string      `json:"bind"` // accepted, refused, failed or unreachable
 	Code          string      `json:"code,omitempty"`
 	Status        smpp.Status `json:"status"`
@@ -57,6 +58,8 @@ type probeReport struct {
 	Host        string     `json:"host"`
 	TLS         bool       `json:"tls"`
 	Version     string     `json:"interface_version"` // that we said
+	Kind        string     `json:"kind"`              // of bind that is probed
+	Account     string     `json:"account_kind"`      // of bind that the account is configured with
 	Running     int        `json:"running_binds"`     // of a fanline that runs beside
 	Ours        probeSight `json:"ours"`
 	Independent probeSight `json:"independent"`
@@ -128,6 +131,29 @@ func onlyByChance(a, b string) bool {
 // judge compares, and answers "them or us?".
 func (r *probeReport) judge() {
 	r.Differences = differencesOf(r.Ours, r.Independent)
+	if r.kindMayBeWrong() {
+		r.Verdict = "neither stack gets through as transmitter, but the account is configured as transceiver, and the carrier may allow nothing else: " +
+			"try --bind transceiver (texts and receipts that come to it are put off, which some carriers don't send again); if that fails too, ask the carrier, and show this report"
+		return
+	}
+	r.answer()
+}
+
+// kindMayBeWrong reports whether no stack came through its bind as transmitter, of an account that traffic binds as transceiver,
+// for a reason that may be just that.
+func (r *probeReport) kindMayBeWrong() bool {
+	tried := func(s *probeSight) bool {
+		switch s.Status {
+		case smpp.StatusInvPassword, smpp.StatusInvSystemID, smpp.StatusInvSystemType, smpp.StatusAlreadyBound:
+			return false
+		}
+		return s.Bind == sawRefused || s.Bind == sawFailed
+	}
+	return r.Kind == "transmitter" && r.Account == "transceiver" && tried(&r.Ours) && tried(&r.Independent)
+}
+
+// answer puts into words what both saw.
+func (r *probeReport) answer() {
 	ours, other := r.Ours.allAccepted(), r.Independent.allAccepted()
 	switch {
 	case ours && other && len(r.Differences) == 0:
@@ -186,7 +212,7 @@ func (r *probeReport) print(w io.Writer, asJSON bool) error {
 
 // words tell what a stack saw, in the order in which it did.
 func (s *probeSight) words() []string {
-	words := []string{strings.TrimSpace(fmt.Sprintf("bind %s %s", s.Bind, s.Code))}
+	words := []string{strings.TrimSpace(fmt.Sprintf("bind_%s %s %s", s.Kind, s.Bind, s.Code))}
 	if s.LatencyMS > 0 {
 		words[0] += fmt.Sprintf(", %.1f ms", s.LatencyMS)
 	}

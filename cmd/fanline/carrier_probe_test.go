@@ -22,6 +22,7 @@ import (
 // own codec; what it was sent is kept.
 type fakeSMSC struct {
 	bindStatus smpp.Status
+	only       smpp.CommandID // the bind that bindStatus is not for; 0: none
 	silent     smpp.CommandID // never answered
 	deliver    bool           // sends a text right after the bind
 	unusual    bool           // … and a data_sm, which go-smpp doesn't know
@@ -95,7 +96,11 @@ func (f *fakeSMSC) answer(conn net.Conn, h smpp.Header, p smpp.PDU) error {
 	switch p := p.(type) {
 	case *smpp.Bind:
 		f.binds = append(f.binds, *p)
-		out, err = smpp.Append(nil, f.bindStatus, h.Sequence, &smpp.BindResp{Kind: p.Kind | 0x80000000, SystemID: "fake"})
+		status := f.bindStatus
+		if p.Kind == f.only {
+			status = smpp.StatusOK
+		}
+		out, err = smpp.Append(nil, status, h.Sequence, &smpp.BindResp{Kind: p.Kind | 0x80000000, SystemID: "fake"})
 		if f.deliver && err == nil {
 			out, err = smpp.Append(out, smpp.StatusOK, 7, &smpp.DeliverSM{
 				Source: smpp.Address{Addr: "13125550199"}, Destination: smpp.Address{Addr: "17735550100"}, ShortMessage: []byte("hi"),
@@ -155,7 +160,7 @@ func TestProbeShowsWhatBothStacksSaw(t *testing.T) {
 	for _, saw := range []probeSight{report.Ours, report.Independent} {
 		saw.LatencyMS, saw.EnquireLinkMS, saw.SubmitMS = 0, 0, 0
 		want := probeSight{
-			Stack: saw.Stack, Bind: "accepted", Code: "ESME_ROK", SMSC: "fake", Version: "3.3", EnquireLink: "accepted", Unbind: "accepted",
+			Stack: saw.Stack, Kind: "transmitter", Bind: "accepted", Code: "ESME_ROK", SMSC: "fake", Version: "3.3", EnquireLink: "accepted", Unbind: "accepted",
 			Submit: "accepted", SubmitCode: "ESME_ROK", ID: map[string]string{"fanline": "id1", "go-smpp": "id2"}[saw.Stack],
 		}
 		if diff := cmp.Diff(want, saw); diff != "" {
@@ -229,6 +234,35 @@ func TestProbeNamesARefusedBind(t *testing.T) {
 	}
 	if !strings.HasPrefix(report.Verdict, "both stacks are refused with ESME_RINVPASWD, so it is the account: compare the password") {
 		t.Errorf("verdict %q", report.Verdict)
+	}
+}
+
+// TestProbeNamesTheKindOfBindThatTheCarrierDidNotAgreeTo has carriers that allow transceivers alone: one refuses a transmitter,
+// one doesn't answer it.
+func TestProbeNamesTheKindOfBindThatTheCarrierDidNotAgreeTo(t *testing.T) {
+	for name, f := range map[string]*fakeSMSC{
+		"refused":    {bindStatus: smpp.StatusInvBindStatus, only: smpp.BindTransceiverID},
+		"fails":      {bindStatus: smpp.StatusBindFailed, only: smpp.BindTransceiverID},
+		"unanswered": {silent: smpp.BindTransmitterID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := f.start(t)
+			code, report := probeAt(t, address, "300ms", "bind: transceiver, ")
+			if code != exitFailed || !strings.Contains(report.Verdict, "try --bind transceiver") || report.Kind != "transmitter" || report.Account != "transceiver" {
+				t.Errorf("exit %d, %q, %s of %s", code, report.Verdict, report.Kind, report.Account)
+			}
+			if _, report = probeAt(t, address, "300ms", "bind: pair, "); strings.Contains(report.Verdict, "--bind transceiver") {
+				t.Errorf("of a pair: %q", report.Verdict)
+			}
+			code, report = probeAt(t, address, "10s", "bind: transceiver, ", "--bind", "transceiver")
+			if code != exitDone || report.Verdict != "both stacks saw the same: the carrier is ready for binds" {
+				t.Errorf("exit %d, %q", code, report.Verdict)
+			}
+			var out strings.Builder
+			if err := report.print(&out, false); err != nil || strings.Count(out.String(), "bind_transceiver accepted ESME_ROK") != 2 {
+				t.Errorf("%v\n%s", err, out.String())
+			}
+		})
 	}
 }
 
