@@ -92,6 +92,7 @@ const (
 	LimitedByPace     = "pace"     // it throttles: the engine slowed down
 	LimitedByLimit    = "limit"    // the limit that was agreed
 	LimitedByWindow   = "window"   // binds × window ÷ response time
+	LimitedByAnswers  = "answers"  // it answers slowly: the engine made the windows smaller
 	LimitedByMessages = "messages" // nothing waits
 	LimitedByNumbers  = "numbers"  // something waits, and none of the above is reached: the numbers' own limits, or the machine's
 )
@@ -99,9 +100,19 @@ const (
 // nearly is how much of what is possible counts as all of it.
 const nearly = 0.85
 
+// smaller is how much of the agreed window, at most, counts as a window that was made smaller: the last quarter comes and goes.
+const smaller = 0.75
+
+// Shrunk reports whether the engine uses less of the windows than was agreed, since the carrier answers slowly or not at all.
+func (c *Carrier) Shrunk() bool { return float64(c.WindowUsed) < smaller*float64(c.Window) }
+
 // Limiter says what keeps the carrier from going faster.
 func (c *Carrier) Limiter() string {
 	reached := func(most float64) bool { return most > 0 && c.Rate >= nearly*most }
+	full := reached(c.MostPerSecond) || c.InFlight > 0 && float64(c.InFlight) >= nearly*float64(c.WindowUsed)
+	// A small window with slow answers breathes: it is seldom seen full, though it is what everything waits for. By half, numbers
+	// with limits of their own would leave more of it free.
+	half := c.InFlight > 0 && 2*c.InFlight >= c.WindowUsed || c.MostPerSecond > 0 && 2*c.Rate >= c.MostPerSecond
 	switch {
 	case c.Admin != "enabled" || c.Sending == 0 || c.Breaker == "open":
 		return LimitedByState
@@ -109,7 +120,9 @@ func (c *Carrier) Limiter() string {
 		return LimitedByPace
 	case reached(float64(c.LimitPerSecond)):
 		return LimitedByLimit
-	case reached(c.MostPerSecond), c.InFlight > 0 && float64(c.InFlight) >= nearly*float64(c.WindowUsed):
+	case c.Shrunk() && (full || c.Waiting > 0 && half):
+		return LimitedByAnswers
+	case full:
 		return LimitedByWindow
 	case c.Waiting > 0:
 		return LimitedByNumbers

@@ -134,6 +134,18 @@ func TestTheListSaysWhatKeepsACarrierFromGoingFaster(t *testing.T) {
 		{"the numbers' limits", func(c *Carrier) { c.Waiting = 5 }, LimitedByNumbers},
 		{"binds × window ÷ response time", func(c *Carrier) { c.Rate, c.Waiting = 480, 5 }, LimitedByWindow},
 		{"every slot in use", func(c *Carrier) { c.InFlight, c.Waiting = 20, 5 }, LimitedByWindow},
+		{"a small window, half full", func(c *Carrier) {
+			c.Window, c.WindowUsed, c.InFlight, c.Rate, c.MostPerSecond, c.Waiting = 1000, 13, 8, 1, 4, 5
+		}, LimitedByAnswers},
+		{"a small window, full at times", func(c *Carrier) {
+			c.Window, c.WindowUsed, c.InFlight, c.Rate, c.MostPerSecond, c.Waiting = 1000, 13, 0, 3, 4, 5
+		}, LimitedByAnswers},
+		{"a small window, hardly used", func(c *Carrier) { c.Window, c.WindowUsed, c.InFlight, c.Rate, c.Waiting = 1000, 13, 2, 50, 5 }, LimitedByNumbers},
+		{"a small window, and nothing waits", func(c *Carrier) { c.Window, c.WindowUsed, c.InFlight, c.Rate = 1000, 13, 8, 1 }, LimitedByMessages},
+		{"a window as agreed, half full", func(c *Carrier) { c.Window, c.InFlight, c.Waiting = 20, 12, 5 }, LimitedByNumbers},
+		{"a small window, and throttling", func(c *Carrier) {
+			c.Window, c.WindowUsed, c.InFlight, c.Rate, c.PacePerSecond, c.Waiting = 1000, 13, 8, 290, 300, 5
+		}, LimitedByPace},
 		{"the agreed limit", func(c *Carrier) { c.Rate, c.MostPerSecond, c.Waiting = 990, 5000, 5 }, LimitedByLimit},
 		{"throttling", func(c *Carrier) { c.Rate, c.PacePerSecond, c.Waiting = 290, 300, 5 }, LimitedByPace},
 		{"no bind", func(c *Carrier) { c.Sending, c.Waiting = 0, 5 }, LimitedByState},

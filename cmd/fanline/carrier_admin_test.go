@@ -216,6 +216,37 @@ func TestTheListAnswersHowToGetMore(t *testing.T) {
 	}
 }
 
+// TestTheListNamesTheCarrierThatAnswersSlowly has what a carrier that takes 3 s to answer looks like: a window that was made
+// smaller, and is not full at every look.
+func TestTheListNamesTheCarrierThatAnswersSlowly(t *testing.T) {
+	slow := api.Carrier{
+		Name: "acme", Admin: "enabled", Sending: 1, Breaker: "closed", LimitPerSecond: 100, Window: 1000, WindowUsed: 13, InFlight: 8,
+		AnswerMS: 3000, MostPerSecond: 4.3, Rate: 3, Waiting: 1234,
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*api.Carrier)
+		want   string
+		not    string
+	}{
+		{"slow answers", func(*api.Carrier) {}, "the carrier answers after 3.0 s: windows were made smaller (13 of 1,000)", "number"},
+		{"rather slow", func(c *api.Carrier) { c.AnswerMS = 400 }, "the carrier answers after 400 ms: windows were made smaller", "number"},
+		{"no answers", func(c *api.Carrier) { c.AnswerMS, c.MostPerSecond, c.InFlight = 0, 0, 13 }, "the carrier left submits unanswered: windows were made smaller", "number"},
+		{"quick again", func(c *api.Carrier) { c.AnswerMS, c.MostPerSecond, c.InFlight = 20, 650, 12 }, "a while ago: windows were made smaller", "number"},
+		{"the numbers' limits", func(c *api.Carrier) { c.InFlight, c.Rate = 1, 0.3 }, "for the limits of their numbers, or this machine is busy; the carrier answers after 3.0 s: windows were made smaller (13 of 1,000), and even those are not full", ""},
+		{"throttled numbers", func(c *api.Carrier) {
+			c.Window, c.InFlight, c.Rate, c.Slowed = 13, 1, 0.3, []api.CarrierPace{{Number: 17735550100, PerSecond: 5, Waiting: 1200}}
+		}, "1,234 messages wait, 1,200 of them for numbers that the carrier throttles (below); as for", "not for this carrier"},
+	} {
+		c := slow
+		test.change(&c)
+		c.LimitedBy = c.Limiter()
+		if got := whyNotFaster(&c); !strings.Contains(got, test.want) || test.not != "" && strings.Contains(got, test.not) {
+			t.Errorf("%s (%s): %q", test.name, c.LimitedBy, got)
+		}
+	}
+}
+
 func TestTheListShowsTheBindsAsTheyAre(t *testing.T) {
 	s := simulate(t, smsc.Account{}, "")
 	r := newCarrierRig(t, shortTempDir(t), s.plain, "binds: 2,")

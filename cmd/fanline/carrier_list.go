@@ -173,10 +173,46 @@ func whyNotFaster(c *api.Carrier) string {
 		return fmt.Sprintf("at the limit agreed, %s/s; as for binds and windows, %s", grouped(int64(c.LimitPerSecond)), most)
 	case api.LimitedByWindow:
 		return fmt.Sprintf("its windows are full: by binds × window ÷ response time, %s; more binds, a larger window or a nearer host make it faster", most)
+	case api.LimitedByAnswers:
+		return fmt.Sprintf("%s: more under way would only be answered later; as for binds and windows, %s", slowAnswers(c), most)
 	case api.LimitedByNumbers:
-		return fmt.Sprintf("%d messages wait, and not for this carrier: for the limits of their numbers, or this machine is busy; as for binds and windows, %s", c.Waiting, most)
+		return numbersWait(c) + "; as for binds and windows, " + most
 	}
 	return fmt.Sprintf("nothing waits; as for binds and windows, %s", most)
+}
+
+// quickMS is what no window is made smaller for.
+const quickMS = 250
+
+// slowAnswers says why less of the windows is used than was agreed.
+func slowAnswers(c *api.Carrier) string {
+	after := "the carrier left submits unanswered"
+	switch {
+	case c.AnswerMS >= 1000:
+		after = fmt.Sprintf("the carrier answers after %.1f s", c.AnswerMS/1000)
+	case c.AnswerMS >= quickMS:
+		after = fmt.Sprintf("the carrier answers after %.0f ms", c.AnswerMS)
+	case c.AnswerMS > 0:
+		after = "the carrier answered slowly, or said that its queue is full, a while ago"
+	}
+	return fmt.Sprintf("%s: windows were made smaller (%s of %s)", after, grouped(int64(c.WindowUsed)), grouped(int64(c.Window)))
+}
+
+// numbersWait says what waits although neither the agreed limit nor a window is
+// reached.
+func numbersWait(c *api.Carrier) string {
+	slowed := 0
+	for _, p := range c.Slowed {
+		slowed += p.Waiting
+	}
+	words := fmt.Sprintf("%s messages wait, and not for this carrier: for the limits of their numbers, or this machine is busy", grouped(int64(c.Waiting)))
+	if slowed > 0 {
+		words = fmt.Sprintf("%s messages wait, %s of them for numbers that the carrier throttles (below)", grouped(int64(c.Waiting)), grouped(int64(slowed)))
+	}
+	if c.Shrunk() {
+		words += "; " + slowAnswers(c) + ", and even those are not full"
+	}
+	return words
 }
 
 func orElse(s, other string) string {
