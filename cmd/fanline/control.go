@@ -98,7 +98,7 @@ var errNotRunning = errors.New("no fanline is running")
 func dialControl(ctx context.Context, dir string) (*http.Client, error) {
 	path, err := readAddress(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w on %s; start one with: fanline dev --data %s", errNotRunning, dir, dir)
+		return nil, fmt.Errorf("%w on %s; start one with: fanline serve --config FILE, or for the demo: fanline dev --data %s", errNotRunning, dir, dir)
 	}
 	if err != nil {
 		return nil, err

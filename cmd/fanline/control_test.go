@@ -106,7 +106,7 @@ func shortTempDir(t *testing.T) string {
 func TestDialSaysWhatToStartWhenNothingRuns(t *testing.T) {
 	dir := shortTempDir(t)
 	_, err := hello(t, dir)
-	if !errors.Is(err, errNotRunning) || !strings.Contains(err.Error(), "fanline dev --data "+dir) {
+	if !errors.Is(err, errNotRunning) || !strings.Contains(err.Error(), "fanline serve --config FILE") || !strings.Contains(err.Error(), "for the demo: fanline dev --data "+dir) {
 		t.Errorf("got %v", err)
 	}
 }
