@@ -72,9 +72,10 @@ type CarrierAlarm struct {
 type CarrierSession struct {
 	Bind       uint32    `json:"bind"`
 	Kind       string    `json:"kind"`
-	Host       string    `json:"host"` // that it is bound to, or was tried last
-	Peer       string    `json:"peer"` // the SMSC's system_id
-	Version    string    `json:"interface_version,omitempty"`
+	Host       string    `json:"host"`                        // that it is bound to, or was tried last
+	Peer       string    `json:"peer"`                        // the SMSC's system_id
+	Version    string    `json:"interface_version,omitempty"` // sc_interface_version; 3.3 where the SMSC said none
+	Said       bool      `json:"interface_version_said"`      // whether it said one
 	Up         bool      `json:"up"`
 	Since      time.Time `json:"since"`
 	Retry      time.Time `json:"retry,omitzero"` // of one that is down: when it tries again

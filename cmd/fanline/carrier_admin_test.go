@@ -161,7 +161,7 @@ func listed(now time.Time) []api.Carrier {
 			Slowed:   []api.CarrierPace{{Number: 17735550100, PerSecond: 800, Waiting: 12000}},
 			Alarms:   []api.CarrierAlarm{{Reason: "refuses number +177******00\x1b", Since: now.Add(-3 * time.Hour)}},
 			Sessions: []api.CarrierSession{
-				{Bind: 1, Kind: "transceiver", Host: "smsc1:2775", Peer: "ACME", Version: "3.4", Up: true, Since: now.Add(-50 * time.Hour), Window: 20, WindowUsed: 10, InFlight: 9, AnswerMS: 20},
+				{Bind: 1, Kind: "transceiver", Host: "smsc1:2775", Peer: "ACME", Version: "3.4", Said: true, Up: true, Since: now.Add(-50 * time.Hour), Window: 20, WindowUsed: 10, InFlight: 9, AnswerMS: 20},
 				{Bind: 2, Kind: "transceiver", Host: "smsc2:2775", Since: now.Add(-90 * time.Second), Retry: now.Add(12 * time.Second), LastError: "connection refused"},
 			},
 		},
@@ -216,6 +216,17 @@ func TestTheListAnswersHowToGetMore(t *testing.T) {
 	}
 }
 
+// TestTheListTellsAVersionThatNobodySaid has an SMSC whose bind response has no sc_interface_version.
+func TestTheListTellsAVersionThatNobodySaid(t *testing.T) {
+	r := newCarrierRig(t, shortTempDir(t), (&fakeSMSC{}).start(t), "")
+	r.bound(1)
+	for _, test := range []struct{ flag, want string }{{"--binds", `"fake", SMPP 3.3 (not said), window`}, {"--binds=false", `("fake", SMPP 3.3 (not said))`}} {
+		if _, out, complaints := r.says("carrier", "list", test.flag); !strings.Contains(out, test.want) {
+			t.Errorf("%s: %s%s", test.flag, out, complaints)
+		}
+	}
+}
+
 // TestTheListNamesTheCarrierThatAnswersSlowly has what a carrier that takes 3 s to answer looks like: a window that was made
 // smaller, and is not full at every look.
 func TestTheListNamesTheCarrierThatAnswersSlowly(t *testing.T) {
@@ -261,7 +272,7 @@ func TestTheListShowsTheBindsAsTheyAre(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for _, b := range c.Sessions {
-		if !b.Up || b.Peer != "fanline-smsc" || b.Version != "3.4" || b.Host != s.plain || b.Window != 1000 {
+		if !b.Up || b.Peer != "fanline-smsc" || b.Version != "3.4" || !b.Said || b.Host != s.plain || b.Window != 1000 {
 			t.Errorf("%+v", b)
 		}
 	}

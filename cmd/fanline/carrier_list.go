@@ -109,7 +109,7 @@ func printCarrierWords(w io.Writer, c *api.Carrier, binds bool, now time.Time) e
 		}
 		fmt.Fprintf(w, "  bind %d %s %s: ", s.Bind, s.Kind, orElse(s.Host, "not tried yet"))
 		if s.Up {
-			fmt.Fprintf(w, "up for %s, %q, SMPP %s, window %d/%d of %d", since(s.Since, now), shown(s.Peer), s.Version, s.InFlight, s.WindowUsed, s.Window)
+			fmt.Fprintf(w, "up for %s, %q, %s, window %d/%d of %d", since(s.Since, now), shown(s.Peer), spoken(&s), s.InFlight, s.WindowUsed, s.Window)
 			if s.AnswerMS > 0 {
 				fmt.Fprintf(w, ", answers in %.1f ms", s.AnswerMS)
 			}
@@ -139,7 +139,7 @@ func boundTo(c *api.Carrier) (list []string) {
 		if !s.Up {
 			continue
 		}
-		place := fmt.Sprintf("%s (%q, SMPP %s)", s.Host, shown(s.Peer), s.Version)
+		place := fmt.Sprintf("%s (%q, %s)", s.Host, shown(s.Peer), spoken(&s))
 		if counts[place] == 0 {
 			order = append(order, place)
 		}
@@ -149,6 +149,15 @@ func boundTo(c *api.Carrier) (list []string) {
 		list = append(list, fmt.Sprintf("%d × %s", counts[place], place))
 	}
 	return list
+}
+
+// spoken is the version that an SMSC says it speaks. One that says none counts as
+// of SMPP 3.3 (SMPP 3.4 §5.3.2.25), though many of them speak 3.4.
+func spoken(s *api.CarrierSession) string {
+	if !s.Said {
+		return "SMPP " + s.Version + " (not said)"
+	}
+	return "SMPP " + s.Version
 }
 
 // whyNotFaster answers the commonest question about SMPP: how do I get more

@@ -168,7 +168,7 @@ func sessionsOf(out *api.Carrier, s carrier.CarrierState, e engine.CarrierState)
 			Window: b.Window, WindowUsed: w.Size, InFlight: b.Inflight, AnswerMS: milliseconds(w.Answers), LastError: b.LastError,
 		}
 		if b.Up {
-			one.Version = fmt.Sprintf("%x.%x", b.Version>>4, b.Version&0x0F)
+			one.Version, one.Said = versionText(b.Version), b.VersionSaid
 			out.InFlight += b.Inflight
 			out.Window += w.Window
 			out.WindowUsed += w.Size

@@ -315,7 +315,7 @@ func (b *bind) up(a *Account, host string, l *link) {
 	b.link, b.abort = l, nil
 	s := &b.state
 	s.Host, s.Peer, s.Up, s.Refused, s.Since, s.Retry = host, l.s.Peer().SystemID, true, false, time.Now(), time.Time{}
-	s.Version = l.s.Peer().InterfaceVersion
+	s.Version, s.VersionSaid = l.s.Peer().InterfaceVersion, l.s.Peer().Declared
 	s.Kind, s.Window = strings.TrimPrefix(a.command(b.index).String(), "bind_"), a.Window
 	s.Bound++
 	switch {

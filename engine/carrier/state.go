@@ -26,6 +26,7 @@ type BindState struct {
 	Host         string        `json:"host"`              // that it is bound to, or was tried last
 	Peer         string        `json:"peer"`              // the SMSC's system_id
 	Version      byte          `json:"interface_version"` // that it said, 0x33 where it said none
+	VersionSaid  bool          `json:"interface_version_said"`
 	Up           bool          `json:"up"`
 	Refused      bool          `json:"refused"`                // bind-fatal: somebody must change the configuration
 	RefusedSince time.Time     `json:"refused_since,omitzero"` // since when every attempt was refused, for whatever reason
