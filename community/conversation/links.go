@@ -98,7 +98,7 @@ func (l *Links) Open(token string, now time.Time) (Invitation, error) {
 		return Invitation{}, ErrForged
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil {
+	if err != nil || len(b) != tagSize+payloadSize { // The decoder passes over line breaks.
 		return Invitation{}, ErrForged
 	}
 	l.mask(b)
