@@ -68,7 +68,7 @@ func (e *Engine) mayRetry(o *outgoing, state message.State) *lane {
 	if bc := o.bc; bc != nil && (bc.settled || bc.paused) {
 		return nil
 	}
-	return e.way(o.n, o.p, o.msg.Phone, o.hint, o.retry.tried.with(o.lane))
+	return firstUsable(e.lanesOf(o.n, o.p, o.msg.Phone, o.hint), o.retry.tried.with(o.lane))
 }
 
 // another readies a message for an attempt in another lane.

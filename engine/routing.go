@@ -57,11 +57,13 @@ func (e *Engine) SetRoutes(t *route.Table) {
 // it, in their order, the first that is healthy; the first of all where none
 // is. A number that messages are taken up for has a carrier.
 func (e *Engine) choose(n *number, p *partition, phone message.Phone, hint record.Hint) *lane {
-	if l := e.way(n, p, phone, hint, 0); l != nil {
-		l.c.trials++
-		return l
+	lanes := e.lanesOf(n, p, phone, hint)
+	l := firstUsable(lanes, 0)
+	if l == nil {
+		return lanes[0]
 	}
-	return e.first(n, p, phone, hint)
+	l.c.trials++
+	return l
 }
 
 // lanesOf lists the lanes of a message in the order in which they are to be
@@ -87,19 +89,15 @@ func (e *Engine) lanesOf(n *number, p *partition, phone message.Phone, hint reco
 	return e.ways
 }
 
-// way returns the first usable lane of a message that is not among those of a
-// set; nil where there is none.
-func (e *Engine) way(n *number, p *partition, phone message.Phone, hint record.Hint, not laneSet) *lane {
-	for _, l := range e.lanesOf(n, p, phone, hint) {
+// firstUsable returns the first usable lane that is not in a set; nil where
+// there is none.
+func firstUsable(lanes []*lane, not laneSet) *lane {
+	for _, l := range lanes {
 		if l.usable() && !not.has(l) {
 			return l
 		}
 	}
 	return nil
-}
-
-func (e *Engine) first(n *number, p *partition, phone message.Phone, hint record.Hint) *lane {
-	return e.lanesOf(n, p, phone, hint)[0]
 }
 
 // laneSet is a set of lanes of one number; those beyond the first 64 are not
@@ -134,10 +132,6 @@ func (e *Engine) expand(l *lane) bool {
 
 // placeOf chooses the lane of a recipient.
 func (e *Engine) placeOf(n *number, h *held, i int) *lane {
-	if len(n.lanes) == 1 {
-		n.lanes[0].c.trials++
-		return n.lanes[0]
-	}
 	return e.choose(n, h.bc.p, h.block.Recipients[i].Phone, h.block.HintOf(i))
 }
 
