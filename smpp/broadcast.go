@@ -24,9 +24,7 @@ func (p *BroadcastSM) CommandID() CommandID { return BroadcastSMID }
 func (p *BroadcastSM) fields(c *coder) {
 	c.command(BroadcastSMID)
 	c.text("service_type", &p.ServiceType, 6)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	c.id65(&p.MessageID)
 	c.octet("priority_flag", &p.PriorityFlag)
 	c.time("schedule_delivery_time", &p.ScheduleDeliveryTime)
@@ -70,9 +68,7 @@ func (p *QueryBroadcastSM) CommandID() CommandID { return QueryBroadcastSMID }
 func (p *QueryBroadcastSM) fields(c *coder) {
 	c.command(QueryBroadcastSMID)
 	c.id65(&p.MessageID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	c.options(&p.Options)
 }
 
@@ -112,9 +108,7 @@ func (p *CancelBroadcastSM) fields(c *coder) {
 	c.command(CancelBroadcastSMID)
 	c.text("service_type", &p.ServiceType, 6)
 	c.id65(&p.MessageID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	c.options(&p.Options)
 }
 

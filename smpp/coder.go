@@ -139,6 +139,21 @@ func (c *coder) time(name string, s *string) {
 	c.text(name, s, timeSize)
 }
 
+// source is a sender's address, its digits a C-octet string of at most size
+// octets (SMPP 3.4 §5.2.5 to §5.2.8).
+func (c *coder) source(a *Address, size int) {
+	c.octet("source_addr_ton", &a.TON)
+	c.octet("source_addr_npi", &a.NPI)
+	c.text("source_addr", &a.Addr, size)
+}
+
+// destination is a receiver's address (SMPP 3.4 §5.2.5 to §5.2.9).
+func (c *coder) destination(a *Address, size int) {
+	c.octet("dest_addr_ton", &a.TON)
+	c.octet("dest_addr_npi", &a.NPI)
+	c.text("destination_addr", &a.Addr, size)
+}
+
 // octet is an integer of one octet.
 func (c *coder) octet(name string, v *byte) {
 	switch c.mode {

@@ -42,9 +42,7 @@ func (p *QueryLastMsgs) CommandID() CommandID { return QueryLastMsgsID }
 // fields lists query_last_msgs in wire order (SMPP 3.3).
 func (p *QueryLastMsgs) fields(c *coder) {
 	c.command(QueryLastMsgsID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	c.octet("no_of_messages", &p.Number)
 }
 
@@ -81,9 +79,7 @@ func (p *QueryMsgDetails) CommandID() CommandID { return QueryMsgDetailsID }
 func (p *QueryMsgDetails) fields(c *coder) {
 	c.command(QueryMsgDetailsID)
 	c.id65(&p.MessageID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	c.octet("text_length", &p.TextLength)
 }
 
@@ -115,9 +111,7 @@ func (p *QueryMsgDetailsResp) fields(c *coder) {
 		return
 	}
 	c.text("service_type", &p.ServiceType, 6)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	for i := range group(c, "number_of_dests", "dest_address", &p.Destinations) {
 		c.item()
 		p.Destinations[i].fields(c)

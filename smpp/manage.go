@@ -14,9 +14,7 @@ func (p *QuerySM) CommandID() CommandID { return QuerySMID }
 func (p *QuerySM) fields(c *coder) {
 	c.command(QuerySMID)
 	c.id65(&p.MessageID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	c.options(&p.Options)
 }
 
@@ -62,12 +60,8 @@ func (p *CancelSM) fields(c *coder) {
 	c.command(CancelSMID)
 	c.text("service_type", &p.ServiceType, 6)
 	c.id65(&p.MessageID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
-	c.octet("dest_addr_ton", &p.Destination.TON)
-	c.octet("dest_addr_npi", &p.Destination.NPI)
-	c.text("destination_addr", &p.Destination.Addr, 21)
+	c.source(&p.Source, 21)
+	c.destination(&p.Destination, 21)
 	c.options(&p.Options)
 }
 
@@ -98,9 +92,7 @@ func (p *ReplaceSM) CommandID() CommandID { return ReplaceSMID }
 func (p *ReplaceSM) fields(c *coder) {
 	c.command(ReplaceSMID)
 	c.id65(&p.MessageID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	c.time("schedule_delivery_time", &p.ScheduleDeliveryTime)
 	c.time("validity_period", &p.ValidityPeriod)
 	c.octet("registered_delivery", &p.RegisteredDelivery)
@@ -130,9 +122,7 @@ func (p *AlertNotification) CommandID() CommandID { return AlertNotificationID }
 // fields lists alert_notification in wire order (SMPP 3.4 §4.12.1).
 func (p *AlertNotification) fields(c *coder) {
 	c.command(AlertNotificationID)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 65)
+	c.source(&p.Source, 65)
 	c.octet("esme_addr_ton", &p.ESME.TON)
 	c.octet("esme_addr_npi", &p.ESME.NPI)
 	c.text("esme_addr", &p.ESME.Addr, 65)

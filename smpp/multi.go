@@ -26,9 +26,7 @@ func (d *Destination) fields(c *coder) {
 		return
 	}
 	d.List = ""
-	c.octet("dest_addr_ton", &d.TON)
-	c.octet("dest_addr_npi", &d.NPI)
-	c.text("destination_addr", &d.Addr, 21)
+	c.destination(&d.Address, 21)
 }
 
 // SubmitMulti sends one message to several destinations (SMPP 3.4 §4.5.1): 1 to
@@ -57,9 +55,7 @@ func (p *SubmitMulti) CommandID() CommandID { return SubmitMultiID }
 func (p *SubmitMulti) fields(c *coder) {
 	c.command(SubmitMultiID)
 	c.text("service_type", &p.ServiceType, 6)
-	c.octet("source_addr_ton", &p.Source.TON)
-	c.octet("source_addr_npi", &p.Source.NPI)
-	c.text("source_addr", &p.Source.Addr, 21)
+	c.source(&p.Source, 21)
 	for i := range group(c, "number_of_dests", "dest_address", &p.Destinations) {
 		c.item()
 		p.Destinations[i].fields(c)
@@ -88,9 +84,7 @@ type Unsuccess struct {
 
 // fields lists one unsuccess_sme in wire order (SMPP 3.4 §4.5.2.1).
 func (u *Unsuccess) fields(c *coder) {
-	c.octet("dest_addr_ton", &u.TON)
-	c.octet("dest_addr_npi", &u.NPI)
-	c.text("destination_addr", &u.Addr, 21)
+	c.destination(&u.Address, 21)
 	c.long("error_status_code", (*uint32)(&u.Status))
 }
 
