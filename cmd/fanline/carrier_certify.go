@@ -40,13 +40,9 @@ func runCarrierCertify(ctx context.Context, args []string, _ io.Reader, stdout, 
 	if err != nil {
 		return err
 	}
-	config, err := LoadConfig(*path, os.Environ())
+	config, account, err := loadCarrier(*path, names[0])
 	if err != nil {
 		return err
-	}
-	account, err := config.carrier(names[0])
-	if err != nil {
-		return usageError{err}
 	}
 	plan, err := account.certifyConfig(config, *from, *to)
 	if err != nil {

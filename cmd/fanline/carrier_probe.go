@@ -61,13 +61,9 @@ func runCarrierProbe(ctx context.Context, args []string, _ io.Reader, stdout, st
 	if err != nil {
 		return err
 	}
-	config, err := LoadConfig(*path, os.Environ())
+	config, carrier, err := loadCarrier(*path, names[0])
 	if err != nil {
 		return err
-	}
-	carrier, err := config.carrier(names[0])
-	if err != nil {
-		return usageError{err}
 	}
 	profile, err := LoadProfile(carrier.Profile)
 	if err != nil {
@@ -94,6 +90,19 @@ func runCarrierProbe(ctx context.Context, args []string, _ io.Reader, stdout, st
 		return errReported
 	}
 	return nil
+}
+
+// loadCarrier reads a configuration and finds one of its carriers.
+func loadCarrier(path, name string) (*Config, *CarrierConfig, error) {
+	config, err := LoadConfig(path, os.Environ())
+	if err != nil {
+		return nil, nil, err
+	}
+	account, err := config.carrier(name)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return config, account, nil
 }
 
 // carrier finds a carrier by its name.

@@ -340,12 +340,7 @@ func TestWithPriorityEveryBindBeginsAtTheFirstHost(t *testing.T) {
 func TestACarrierThatNobodyReachesIsAnAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		r := newRig(t, &fakeSMSC{refuse: func(int) error {
-			if down.Load() {
-				return errors.New("no route to host")
-			}
-			return nil
-		}}, func(a *Account) { a.Binds = 2 })
+		r := newRig(t, &fakeSMSC{refuse: whileDown(&down, "no route to host")}, func(a *Account) { a.Binds = 2 })
 		synctest.Wait()
 		time.Sleep(time.Hour)
 		down.Store(true)
@@ -377,12 +372,7 @@ func TestACarrierThatNobodyReachesIsAnAlarm(t *testing.T) {
 func TestAnOldWishDoesNotShortenTheBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		r := newRig(t, &fakeSMSC{refuse: func(int) error {
-			if down.Load() {
-				return errors.New("connection refused")
-			}
-			return nil
-		}}, nil)
+		r := newRig(t, &fakeSMSC{refuse: whileDown(&down, "connection refused")}, nil)
 		synctest.Wait()
 		if err := r.pool.Enable("acme"); err != nil {
 			t.Error(err)

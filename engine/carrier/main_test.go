@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -326,3 +328,13 @@ const (
 	ourNumber = message.Phone(17735550100)
 	member    = message.Phone(13125550199)
 )
+
+// whileDown refuses dials for as long as a switch is on.
+func whileDown(down *atomic.Bool, why string) func(int) error {
+	return func(int) error {
+		if down.Load() {
+			return errors.New(why)
+		}
+		return nil
+	}
+}

@@ -1,7 +1,6 @@
 package carrier
 
 import (
-	"errors"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -21,12 +20,7 @@ import (
 func TestWhileUnboundNothingIsOfferedAndNothingComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		r := newRig(t, &fakeSMSC{refuse: func(int) error {
-			if down.Load() {
-				return errors.New("connection refused")
-			}
-			return nil
-		}}, func(a *Account) { a.Binds = 3 })
+		r := newRig(t, &fakeSMSC{refuse: whileDown(&down, "connection refused")}, func(a *Account) { a.Binds = 3 })
 		synctest.Wait()
 		up := r.engine.bound()
 		for i, p := range up {

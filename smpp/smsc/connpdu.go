@@ -46,19 +46,15 @@ func (c *conn) acked(h smpp.Header) {
 
 // rubbish answers what is no SMPP and ends this connection; the stream is out of step.
 func (c *conn) rubbish(h smpp.Header, err error) {
-	status := smpp.StatusInvCmdLen
-	var protocol *smpp.ProtocolError
-	if errors.As(err, &protocol) {
-		status = protocol.Status
-	}
-	c.s.stats.protocolErrors.Add(1)
-	c.block.event(CommandProtocolError, true, status, h.Sequence, "", err.Error())
-	c.farewell = c.encode(status, h.Sequence, &smpp.GenericNack{})
+	c.farewell = c.encode(c.protocolError(h, err), h.Sequence, &smpp.GenericNack{})
 	c.stopRead, c.lingers, c.reason = true, true, "protocol error"
 }
 
 // unreadable answers a PDU that is whole but not what it says it is: by its response, and the stream goes on.
-func (c *conn) unreadable(h smpp.Header, err error) {
+func (c *conn) unreadable(h smpp.Header, err error) { c.refuse(h, c.protocolError(h, err)) }
+
+// protocolError notes what is wrong with a PDU and returns the status to answer it with.
+func (c *conn) protocolError(h smpp.Header, err error) smpp.Status {
 	status := smpp.StatusInvCmdLen
 	var protocol *smpp.ProtocolError
 	if errors.As(err, &protocol) {
@@ -66,7 +62,7 @@ func (c *conn) unreadable(h smpp.Header, err error) {
 	}
 	c.s.stats.protocolErrors.Add(1)
 	c.block.event(CommandProtocolError, true, status, h.Sequence, "", err.Error())
-	c.refuse(h, status)
+	return status
 }
 
 // endured waits where a fault has the simulator stop reading, and says whether what was read is thrown away because the
